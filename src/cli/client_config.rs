@@ -1,0 +1,1 @@
+//! `opspilot client-config`.

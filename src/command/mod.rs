@@ -1,0 +1,149 @@
+//! One command parsed, cooked, unwrapped, redacted and abstracted. No I/O.
+//!
+//! [`parse`] brings a line down to a flat list of [`SimpleCommand`]s: substitutions, the arms of control structures, what
+//! wrappers (`sudo`, `xargs`, `sh -c`, ...) would run, here-documents fed to a shell. Everything is bounded in length,
+//! depth and number; what could not be followed is said in [`Script::doubts`] and is never an error.
+
+use std::ops::Range;
+
+use crate::domain::Dialect;
+
+/// One submitted command, brought down to what it would run.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// The exact text.
+    pub text: String,
+    /// The language that it was read as.
+    pub dialect: Dialect,
+    /// Every simple command found, in order of appearance; a wrapper stands before what it wraps.
+    pub commands: Vec<SimpleCommand>,
+    /// Why the text was not fully understood; empty when it was.
+    pub doubts: Vec<Doubt>,
+}
+
+impl Script {
+    /// Whether the whole text was understood: the grammar held and no part is opaque.
+    #[must_use]
+    pub fn understood(&self) -> bool {
+        self.doubts.is_empty()
+    }
+}
+
+/// A reason why a text was not fully understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Doubt {
+    /// The grammar reported an error or a missing piece.
+    Grammar,
+    /// A limit of length, depth or number was met, and the rest was not looked at.
+    Limit,
+    /// The dialect is not one that the grammar covers in full.
+    Dialect,
+    /// A command name is not constant.
+    DynamicProgram,
+    /// Text that will be run as a program could not be computed.
+    Opaque,
+    /// Here-documents as POSIX finds them and as the grammar finds them differ.
+    HereDocument,
+}
+
+/// One simple command: a program with its words.
+#[derive(Debug, Clone)]
+pub struct SimpleCommand {
+    /// `NAME=value` before the program.
+    pub assignments: Vec<Assignment>,
+    /// The program and its arguments, cooked; empty for a bare assignment or redirection.
+    pub words: Vec<Word>,
+    /// Redirections, in order.
+    pub redirections: Vec<Redirection>,
+    /// Where it was found.
+    pub origin: Origin,
+    /// Number of the pipeline it belongs to, within the script.
+    pub pipeline: usize,
+    /// Its place in that pipeline, from 0.
+    pub stage: usize,
+    /// Substitutions, wrappers and inner languages around it.
+    pub depth: usize,
+}
+
+impl SimpleCommand {
+    /// The program's base name (`/bin/rm` is `rm`), if it is constant.
+    #[must_use]
+    pub fn program(&self) -> Option<&str> {
+        let first = self.words.first().filter(|word| word.constant)?;
+        Some(first.text.rsplit('/').next().unwrap_or(&first.text))
+    }
+
+    /// The words after the program.
+    #[must_use]
+    pub fn arguments(&self) -> &[Word] {
+        self.words.get(1..).unwrap_or_default()
+    }
+}
+
+/// Where a simple command was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// In the text itself.
+    Direct,
+    /// In a command or process substitution.
+    Substitution,
+    /// In the operands of a wrapper, named here (`sudo`, `xargs`, `find`).
+    Wrapped(String),
+    /// In text that another program runs (`sh -c`, `eval`, a here-document to a shell), named here.
+    Inner(String),
+}
+
+/// A word after quote removal and the expansions that can be computed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The cooked text; an expansion that is not known stands as it was written (`$x`, `$(date)`).
+    pub text: String,
+    /// Where the raw word stands in the text that it was parsed from; empty for what was computed.
+    pub span: Range<usize>,
+    /// Whether the cooked text holds no expansion that is not known.
+    pub constant: bool,
+    /// Whether any part was quoted or escaped.
+    pub quoted: bool,
+    /// Whether an unquoted `*`, `?` or `[` makes it a pattern.
+    pub glob: bool,
+    /// Whether the raw form hides a plain word (`r\m`, `'r''m'`, `$'\x72m'`).
+    pub disguised: bool,
+}
+
+/// `NAME=value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The variable.
+    pub name: String,
+    /// The cooked value.
+    pub value: Word,
+}
+
+/// A redirection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirection {
+    /// The operator without its file descriptor: `>`, `>>`, `<`, `>|`, `&>`, `<>`, `<<`, `<<<`, `>&`.
+    pub operator: String,
+    /// The file, descriptor, here-string, or here-document body.
+    pub target: Word,
+}
+
+impl Redirection {
+    /// Whether it can change the file that it names.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        matches!(self.operator.as_str(), ">" | ">>" | ">|" | "&>" | "&>>" | "<>")
+    }
+}
+
+/// The abstraction of a command under which equal kinds meet: programs, flags and classes of operands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// The normalised text.
+    pub text: String,
+    /// SHA-256 over version and text, the first 16 bytes in hexadecimal: `command_hash`.
+    pub hash: String,
+}
+
+/// The version of the normalisation that [`Pattern`] follows; stored as `pattern_version`.
+pub const PATTERN_VERSION: u32 = 1;

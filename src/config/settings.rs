@@ -1,0 +1,212 @@
+//! The settings as the daemon uses them: every path absolute, every key parsed, every name resolved.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use russh::keys::PublicKey;
+
+use crate::domain::{Channel, Decision, Level, Name};
+
+/// One whole configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it came from.
+    pub file: PathBuf,
+    /// `[server]`.
+    pub server: Server,
+    /// `[store]`.
+    pub store: StoreSettings,
+    /// `[risk]`.
+    pub risk: Risk,
+    /// `[confirm]`.
+    pub confirm: Confirm,
+    /// `[[users]]`.
+    pub users: Vec<User>,
+    /// `[[targets]]`.
+    pub targets: Vec<Target>,
+    /// `[[policies]]`, in order.
+    pub policies: Vec<Policy>,
+}
+
+/// `[server]`: the listener and its limits.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// The name used in messages and `client-config`.
+    pub public_name: String,
+    /// Where the daemon keeps what it writes.
+    pub state_dir: PathBuf,
+    /// Host key files; created on first start.
+    pub host_keys: Vec<PathBuf>,
+    /// Time to authenticate in.
+    pub login_grace: Duration,
+    /// Connections that have not authenticated, in all.
+    pub max_unauthenticated: usize,
+    /// Connections that have not authenticated, from one address.
+    pub max_unauthenticated_per_ip: usize,
+    /// Authenticated connections, in all.
+    pub max_sessions: usize,
+    /// Authenticated connections of one user.
+    pub max_sessions_per_user: usize,
+    /// A session without traffic for so long is ended; zero for never.
+    pub idle_timeout: Duration,
+    /// Interval of keepalives; zero for none.
+    pub keepalive: Duration,
+    /// How long SIGTERM waits for sessions to end.
+    pub drain_timeout: Duration,
+    /// Environment variables passed to targets; `*` at the end matches any rest.
+    pub accept_env: Vec<String>,
+}
+
+/// `[store]`: the record.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    /// The database file.
+    pub path: PathBuf,
+    /// What happens to a command that cannot be recorded.
+    pub on_failure: OnFailure,
+}
+
+/// What happens to a command that cannot be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// It is not run.
+    Deny,
+    /// It is run all the same.
+    Allow,
+}
+
+/// `[risk]`: what scores.
+#[derive(Debug, Clone)]
+pub struct Risk {
+    /// Rule files, in order.
+    pub rules: Vec<PathBuf>,
+    /// The forest; `None` for rules only.
+    pub model: Option<PathBuf>,
+}
+
+/// `[confirm]`: how questions are asked.
+#[derive(Debug, Clone)]
+pub struct Confirm {
+    /// How long an answer is awaited.
+    pub timeout: Duration,
+    /// Questions of one user that may be open at once.
+    pub max_pending: usize,
+    /// Whether `warn` writes to standard error where there is no PTY.
+    pub warn_stderr: bool,
+}
+
+/// `[[users]]`: somebody known to the bastion.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Their name.
+    pub name: Name,
+    /// A person or a program.
+    pub kind: UserKind,
+    /// Who answers a robot's questions.
+    pub owner: Option<Name>,
+    /// Their roles.
+    pub roles: Vec<Name>,
+    /// The keys that they may log in with.
+    pub authorized_keys: Vec<PublicKey>,
+}
+
+/// A person or a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserKind {
+    /// A person, who can answer.
+    Human,
+    /// A program, whose questions are answered by its owner.
+    Robot,
+}
+
+/// `[[targets]]`: a host behind the bastion.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Its name.
+    pub name: Name,
+    /// Other names that a ProxyJump may ask for.
+    pub aliases: Vec<String>,
+    /// Where it listens.
+    pub address: Address,
+    /// The login used when none is asked for.
+    pub login: String,
+    /// Others that may be asked for.
+    pub logins: Vec<String>,
+    /// The private key that the bastion logs in with.
+    pub identity: PathBuf,
+    /// The host keys that are trusted.
+    pub host_keys: HostKeys,
+    /// Labels for policies to speak of.
+    pub labels: BTreeMap<String, String>,
+    /// How interactive lines are learnt.
+    pub shell_gate: ShellGate,
+    /// Whether the bastion may run its own read-only commands there.
+    pub probe: ProbeMode,
+}
+
+/// A host and a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// A name or an IP address, without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+/// The host keys that are trusted for a target; there is no way to trust any.
+#[derive(Debug, Clone)]
+pub enum HostKeys {
+    /// These very keys.
+    Pinned(Vec<PublicKey>),
+    /// What this known_hosts file says of the address.
+    KnownHosts(PathBuf),
+}
+
+/// How interactive lines are learnt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ShellGate {
+    /// The hook where it can be placed.
+    Auto,
+    /// The hook or no shell at all.
+    Hook,
+    /// Never the hook; the session is `unknown`.
+    Off,
+}
+
+/// Whether the bastion may run its own small read-only commands on a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeMode {
+    /// Where a marker shows that an exec is run as given.
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// `[[policies]]`: one rule of who may run what where.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Its name, for the record and for messages.
+    pub name: String,
+    /// Names of users, with `*` and `?`; `None` where not given.
+    pub users: Option<Vec<String>>,
+    /// Roles, one of which the user must have.
+    pub roles: Option<Vec<String>>,
+    /// Names of targets, with `*` and `?`.
+    pub targets: Option<Vec<String>>,
+    /// Labels that the target must have, all of them.
+    pub labels: BTreeMap<String, String>,
+    /// Logins, with `*` and `?`.
+    pub logins: Option<Vec<String>>,
+    /// What is allowed; anything else is denied.
+    pub channels: Vec<Channel>,
+    /// The decision for each level, low to critical.
+    pub decisions: [Decision; Level::ALL.len()],
+    /// The decision for what could not be known.
+    pub unknown: Decision,
+    /// For how long the same command is not asked about again; zero for never.
+    pub remember: Duration,
+}

@@ -1,0 +1,13 @@
+//! The words that every other room speaks: levels, decisions, names, ids, and the escaping of untrusted text.
+
+mod history;
+mod id;
+mod name;
+mod text;
+mod vocabulary;
+
+pub use history::History;
+pub use id::{CommandId, CommandUid, SessionId};
+pub use name::{Name, NameError};
+pub use text::{printable, printable_line};
+pub use vocabulary::{AnswerChannel, Channel, Decision, Dialect, Exactness, Impact, Level, ParseWordError, State};

@@ -1,0 +1,17 @@
+//! opspilot: a transparent SSH bastion that scores every command, asks before the dangerous ones, and records their whole life.
+//!
+//! ARCHITECTURE.md has the map. A room uses only rooms on lower floors; `tests/integration/floors.rs` holds that.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod command;
+pub mod config;
+pub mod context;
+pub mod domain;
+pub mod gate;
+pub mod gateway;
+pub mod policy;
+pub mod risk;
+pub mod store;
+pub mod terminal;

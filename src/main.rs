@@ -1,0 +1,3 @@
+//! The opspilot binary.
+
+fn main() {}

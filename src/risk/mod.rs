@@ -1,0 +1,69 @@
+//! How dangerous a command is: rules, features, forest, assessment. No I/O but loading what it is told to load.
+
+use serde::Serialize;
+
+use crate::command::Pattern;
+use crate::context::Snapshot;
+use crate::domain::{History, Level};
+
+/// What scoring says of one command.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// The joined level.
+    pub level: Level,
+    /// The joined score, 0 to 1.
+    pub score: f64,
+    /// The rules that hit, the gravest first.
+    pub reasons: Vec<Reason>,
+    /// The rules' own level.
+    pub rule_level: Level,
+    /// The rules' own score, 0 to 1.
+    pub rule_score: f64,
+    /// The forest's view; `None` without a model.
+    pub prediction: Option<Prediction>,
+    /// Whether the whole command was understood.
+    pub understood: bool,
+    /// The command without its secrets.
+    pub redacted: String,
+    /// The normalised pattern and its hash.
+    pub pattern: Pattern,
+    /// The forest's input, in the order of `features::NAMES`; always finite.
+    pub features: Vec<f32>,
+}
+
+/// One rule that hit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// The rule's id.
+    pub rule: String,
+    /// The level that the rule asks for.
+    pub level: Level,
+    /// Why, in plain words for the user.
+    pub sentence: String,
+}
+
+/// What the forest says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prediction {
+    /// The most probable level.
+    pub level: Level,
+    /// Its probability after calibration, 0 to 1.
+    pub confidence: f64,
+    /// Probabilities by level, low to critical; they add up to 1.
+    pub probabilities: [f64; 4],
+}
+
+/// The circumstances of a command, besides its text. The default is neutral: what `opspilot score` uses.
+#[derive(Debug, Clone, Default)]
+pub struct Circumstances<'a> {
+    /// What the record says about the pattern.
+    pub history: History,
+    /// The target's last snapshot, if there is one.
+    pub snapshot: Option<&'a Snapshot>,
+    /// The snapshot's age in milliseconds.
+    pub snapshot_age_ms: Option<u64>,
+    /// The target's `env` label (`prod`, `staging`, ...).
+    pub environment: Option<&'a str>,
+    /// Now, milliseconds since the Unix epoch; `None` leaves hour and weekday neutral.
+    pub now_ms: Option<i64>,
+}

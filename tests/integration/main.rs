@@ -1,0 +1,1 @@
+//! Tests through the real parts: OpenSSH's client and server, real shells, the real record.
