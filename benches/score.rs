@@ -1,0 +1,120 @@
+//! How long scoring takes: rules and forest are loaded once, and each command is parsed and assessed by itself.
+//!
+//! ```text
+//! cargo bench --bench score                     # the examples of config/rules.toml
+//! cargo bench --bench score -- FILE             # each line of FILE: a command, or an object with a "cmd" string
+//! cargo bench --bench score -- - < FILE         # the same, from standard input
+//! ```
+//!
+//! Relative paths are taken from the root of the crate. Every command is scored once unmeasured, then once measured, on
+//! one thread: parsing, features, rules, forest, redaction and pattern, as in the daemon and in `opspilot score`.
+//! Printed are the time to load rules and model in milliseconds, and of the times for a command p50, p99 and the
+//! longest in microseconds.
+
+use std::fs;
+use std::hint::black_box;
+use std::io::{self, Read as _, Write as _, stdin, stdout};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use opspilot::command;
+use opspilot::config::Risk;
+use opspilot::domain::Dialect;
+use opspilot::risk::{Assessor, Circumstances};
+use serde::Deserialize;
+
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/rules.toml");
+const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/models/risk.onnx");
+
+fn main() -> anyhow::Result<()> {
+    // cargo adds `--bench` to the arguments of its own.
+    let file = std::env::args().skip(1).find(|argument| argument != "--bench");
+    let commands = commands(file.as_deref())?;
+    ensure!(
+        !commands.is_empty(),
+        "there is no command to score; give a file with one a line"
+    );
+    let started = Instant::now();
+    let assessor = Assessor::load(&Risk {
+        rules: vec![RULES.into()],
+        model: Some(MODEL.into()),
+    })?;
+    let loading = started.elapsed();
+    for command in &commands {
+        score(&assessor, command);
+    }
+    let mut times: Vec<Duration> = commands.iter().map(|command| score(&assessor, command)).collect();
+    times.sort_unstable();
+    report(loading, &times).context("cannot write the figures")
+}
+
+fn score(assessor: &Assessor, command: &str) -> Duration {
+    let started = Instant::now();
+    let script = command::parse(black_box(command), Dialect::Bash);
+    black_box(assessor.assess(&script, &Circumstances::default()));
+    started.elapsed()
+}
+
+fn report(loading: Duration, sorted: &[Duration]) -> io::Result<()> {
+    let micros = |time: Duration| time.as_secs_f64() * 1e6;
+    let mut output = stdout().lock();
+    writeln!(output, "commands  {}", sorted.len())?;
+    writeln!(output, "load      {:.1} ms", loading.as_secs_f64() * 1e3)?;
+    for (name, percent) in [("p50", 50), ("p99", 99), ("max", 100)] {
+        writeln!(output, "{name}       {:.0} us", micros(percentile(sorted, percent)))?;
+    }
+    Ok(())
+}
+
+/// The smallest time that at least `percent` of all do not exceed; zero of none.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+fn commands(file: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let Some(file) = file else { return examples() };
+    let mut text = String::new();
+    if file == "-" {
+        stdin()
+            .read_to_string(&mut text)
+            .context("cannot read standard input")?;
+    } else {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(lines.map(command_in).collect())
+}
+
+/// The command that a line is, or holds in JSON.
+fn command_in(line: &str) -> String {
+    #[derive(Deserialize)]
+    struct Submission {
+        cmd: String,
+    }
+    serde_json::from_str(line).map_or_else(|_| line.to_owned(), |submission: Submission| submission.cmd)
+}
+
+/// What the shipped rules say that they match, and what they do not.
+fn examples() -> anyhow::Result<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Rules {
+        rule: Vec<Rule>,
+    }
+    #[derive(Deserialize)]
+    struct Rule {
+        #[serde(default, rename = "match")]
+        hits: Vec<String>,
+        #[serde(default, rename = "no_match")]
+        misses: Vec<String>,
+    }
+    let text = fs::read_to_string(RULES).with_context(|| format!("cannot read {RULES}"))?;
+    let rules: Rules = toml::from_str(&text).with_context(|| format!("cannot read {RULES}"))?;
+    Ok(rules
+        .rule
+        .into_iter()
+        .flat_map(|rule| [rule.hits, rule.misses].concat())
+        .collect())
+}
