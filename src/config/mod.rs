@@ -1,8 +1,161 @@
 //! TOML to typed settings: what an admin wrote, parsed once, with file, line, key and remedy for every fault.
 
-mod settings;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+mod document;
+mod error;
+mod glob;
+mod keys;
+mod names;
+mod policies;
+mod sections;
+mod settings;
+mod similar;
+mod targets;
+mod users;
+mod values;
+
+pub use error::{ConfigErrors, Problem};
+pub use glob::glob_matches;
 pub use settings::{
     Address, Config, Confirm, HostKeys, OnFailure, Policy, ProbeMode, Risk, Server, ShellGate, StoreSettings, Target,
     User, UserKind,
 };
+pub use values::AddressError;
+
+use document::{Fault, Report, Table};
+use names::{Names, refuse_repeated};
+
+/// The file that is read where none is given, below the working directory, and the one where that does not exist.
+const DEFAULT_FILES: [&str; 2] = ["config/opspilot.toml", "/etc/opspilot/opspilot.toml"];
+
+/// The configuration file that is meant: the one given, or the first default that exists.
+///
+/// # Errors
+/// None was given and neither default exists.
+pub fn locate(given: Option<&Path>) -> Result<PathBuf, ConfigErrors> {
+    let defaults = DEFAULT_FILES.map(Path::new);
+    given
+        .or_else(|| defaults.into_iter().find(|file| file.is_file()))
+        .map(Path::to_owned)
+        .ok_or_else(|| {
+            Problem {
+                file: DEFAULT_FILES[0].into(),
+                line: None,
+                key: None,
+                what: format!("no configuration: neither this file nor {} exists", DEFAULT_FILES[1]),
+                remedy: "name one with -c FILE, or write one with `opspilot init DIR`".into(),
+            }
+            .into()
+        })
+}
+
+impl Config {
+    /// Reads a configuration from a file.
+    ///
+    /// # Errors
+    /// The file, or one that it names, cannot be read; or see [`Config::parse`].
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        let text = keys::read_small(path).map_err(|what| Problem {
+            file: path.to_owned(),
+            line: None,
+            key: None,
+            what,
+            remedy: "check the path given with -c, and that this user may read the file".into(),
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Parses a configuration as if it stood in `file`; reads nothing but the small key files that it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, as far as it can be found in one go.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, ConfigErrors> {
+        let report = Report::new(file, text);
+        let config = report.parse().and_then(|root| {
+            let table = Table::root(&report, root.get_ref());
+            config(&table, file)
+        });
+        let found = report.finish()?;
+        // Whatever is missing has been noted as an error, and that has been returned: this closes the door all the same.
+        let config = config.ok_or_else(|| unexplained(file))?;
+        Ok(Self {
+            warnings: found.warnings,
+            places: found.places,
+            ..config
+        })
+    }
+
+    /// A problem with what `key` (`targets[0].identity`) names, found by whoever used it: at the key's line where it is given.
+    #[must_use]
+    pub fn problem(&self, key: &str, what: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem {
+            file: self.file.clone(),
+            line: self.places.get(key).copied(),
+            key: Some(key.to_owned()),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+fn unexplained(file: &Path) -> Problem {
+    Problem {
+        file: file.to_owned(),
+        line: None,
+        key: None,
+        what: "cannot be used, and opspilot cannot say why".into(),
+        remedy: "please report this file, without its secrets".into(),
+    }
+}
+
+fn config(root: &Table<'_>, file: &Path) -> Option<Config> {
+    let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+    let base = file.parent().unwrap_or(&file);
+    let server = sections::server(&root.table("server"), base);
+    let state_dir = server.as_ref().map_or(base, |server| &server.state_dir);
+    let store = sections::store(&root.table("store"), state_dir);
+    let risk = sections::risk(&root.table("risk"), base);
+    let confirm = sections::confirm(&root.table("confirm"));
+    let (users, targets, policies) = (root.tables("users"), root.tables("targets"), root.tables("policies"));
+    root.finish(&[]);
+    refuse_repetitions(&users, &targets, &policies);
+    let names = Names::gather(&users, &targets);
+    let users = all(&users, |table| users::user(table, &names, base));
+    let targets = all(&targets, |table| targets::target(table, base));
+    let rules = all(&policies, |table| policies::policy(table, &names));
+    if policies.is_empty() {
+        root.warn(
+            "policies",
+            Fault::new("none is given: everything is denied", "add a [[policies]] table"),
+        );
+    }
+    Some(Config {
+        server: server?,
+        store: store?,
+        risk: risk?,
+        confirm: confirm?,
+        users: users?,
+        targets: targets?,
+        policies: rules?,
+        warnings: Vec::new(),
+        places: BTreeMap::new(),
+        file,
+    })
+}
+
+fn refuse_repetitions(users: &[Table<'_>], targets: &[Table<'_>], policies: &[Table<'_>]) {
+    refuse_repeated(users, &["name"], "user");
+    refuse_repeated(targets, &["name", "aliases"], "target");
+    refuse_repeated(policies, &["name"], "policy");
+}
+
+/// What `parse` makes of every table, so that each one's faults are noted; `None` where one has any.
+fn all<'d, T>(tables: &[Table<'d>], parse: impl Fn(&Table<'d>) -> Option<T>) -> Option<Vec<T>> {
+    let parsed: Vec<_> = tables.iter().map(parse).collect();
+    parsed.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests;

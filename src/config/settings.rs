@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use russh::keys::PublicKey;
 
+use super::error::Problem;
 use crate::domain::{Channel, Decision, Level, Name};
 
 /// One whole configuration.
@@ -28,6 +29,10 @@ pub struct Config {
     pub targets: Vec<Target>,
     /// `[[policies]]`, in order.
     pub policies: Vec<Policy>,
+    /// What is allowed but hardly meant.
+    pub warnings: Vec<Problem>,
+    /// The line of every key that is given, by its path.
+    pub(super) places: BTreeMap<String, usize>,
 }
 
 /// `[server]`: the listener and its limits.
@@ -128,7 +133,7 @@ pub enum UserKind {
 pub struct Target {
     /// Its name.
     pub name: Name,
-    /// Other names that a ProxyJump may ask for.
+    /// Other names that a `ProxyJump` may ask for.
     pub aliases: Vec<String>,
     /// Where it listens.
     pub address: Address,
@@ -162,7 +167,7 @@ pub struct Address {
 pub enum HostKeys {
     /// These very keys.
     Pinned(Vec<PublicKey>),
-    /// What this known_hosts file says of the address.
+    /// What this `known_hosts` file says of the address.
     KnownHosts(PathBuf),
 }
 

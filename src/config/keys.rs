@@ -1,0 +1,106 @@
+//! Public keys, as admins paste them.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use russh::keys::ssh_key::Algorithm;
+use russh::keys::{PublicKey, known_hosts};
+
+use super::document::{Fault, Value};
+use super::settings::Address;
+
+/// The largest key file that is read, in bytes.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What a line of a key looks like.
+const KEY_LINE: &str = "give one line as in a .pub file: \"ssh-ed25519 AAAA... comment\"";
+
+/// One public key in the form of a `.pub` file.
+pub(super) fn public_key(line: &str) -> Result<PublicKey, Fault> {
+    let key = PublicKey::from_openssh(line.trim()).map_err(|error| not_a_key(line, &error.to_string()))?;
+    if matches!(key.algorithm(), Algorithm::Dsa) {
+        return Err(Fault::new("is a DSA key, which is broken", "use an ed25519 key"));
+    }
+    Ok(key)
+}
+
+/// Says what was pasted instead of a key, where that can be told.
+fn not_a_key(line: &str, error: &str) -> Fault {
+    if line.contains("PRIVATE KEY") {
+        return Fault::new(
+            "is a private key",
+            "give the public half, from the .pub file, and consider the private one as disclosed",
+        );
+    }
+    let mut words = line.split_whitespace();
+    let first_is_type = words.next().is_some_and(is_key_type);
+    if !first_is_type && words.any(is_key_type) {
+        return Fault::new(
+            "has options or a host name before the key, which are not supported by this version",
+            "leave out what stands before the type of the key: \"ssh-ed25519 AAAA... comment\"",
+        );
+    }
+    Fault::new(format!("is not a public key ({error})"), KEY_LINE)
+}
+
+fn is_key_type(word: &str) -> bool {
+    ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"]
+        .iter()
+        .any(|prefix| word.starts_with(prefix))
+}
+
+/// The keys of an `authorized_keys` file; every line that is wrong is noted with its number.
+pub(super) fn authorized_keys_file(value: &Value<'_>, file: &Path) -> Option<Vec<PublicKey>> {
+    let text = read_small(file)
+        .map_err(|what| value.error(Fault::new(what, "name a readable file of at most 1 MiB")))
+        .ok()?;
+    let lines = text.lines().enumerate();
+    let keys = lines.filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let parsed: Vec<_> = keys
+        .map(|(index, line)| {
+            let key = public_key(line);
+            key.map_err(|fault| value.error_in(file, Some(index + 1), fault)).ok()
+        })
+        .collect();
+    parsed.into_iter().collect()
+}
+
+/// Checks that a `known_hosts` file has a key for the address, and nothing that would be ignored.
+pub(super) fn known_hosts_file(file: &Path, address: &Address) -> Result<(), Fault> {
+    const REMEDY: &str = "name a readable file of at most 1 MiB, or give host_key";
+    let text = read_small(file).map_err(|what| Fault::new(what, REMEDY))?;
+    if text.lines().any(|line| line.trim_start().starts_with('@')) {
+        return Err(Fault::new(
+            format!(
+                "{} has an @revoked or @cert-authority line, which this version would ignore",
+                file.display()
+            ),
+            "give host_key instead, or a file without such lines",
+        ));
+    }
+    let keys = known_hosts::known_host_keys_path(&address.host, address.port, file)
+        .map_err(|error| Fault::new(format!("{} is not a known_hosts file: {error}", file.display()), REMEDY))?;
+    if keys.is_empty() {
+        return Err(Fault::new(
+            format!("{} has no key for [{}]:{}", file.display(), address.host, address.port),
+            format!(
+                "add what `ssh-keyscan -p {} {}` prints, once you have compared it",
+                address.port, address.host
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// The text of a small file, or in words why it cannot be had.
+pub(super) fn read_small(path: &Path) -> Result<String, String> {
+    let cannot = |error: std::io::Error| format!("cannot read {}: {error}", path.display());
+    let mut text = String::new();
+    let file = File::open(path).map_err(cannot)?;
+    let read = file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(cannot)?;
+    if read as u64 > MAX_FILE {
+        return Err(format!("{} is larger than 1 MiB", path.display()));
+    }
+    Ok(text)
+}

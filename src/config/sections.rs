@@ -1,0 +1,133 @@
+//! `[server]`, `[store]`, `[risk]` and `[confirm]`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::document::{Fault, Table, Value};
+use super::settings::{Confirm, OnFailure, Risk, Server, StoreSettings};
+use super::values;
+
+/// Keys of `[store]` that are documented and not there yet.
+const PLANNED_STORE: &[&str] = &[
+    "recordings",
+    "retention_days",
+    "recordings_retention_days",
+    "backup_dir",
+    "backup_every",
+];
+
+/// `[server]`; `base` is the directory of the file.
+pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
+    let listen = table.read("listen", vec![([127, 0, 0, 1], 2222).into()], |value| {
+        value.parse_list(values::listen_address)
+    });
+    let state_dir = state_dir(table, base);
+    let host_keys = host_keys(table, state_dir.as_deref().unwrap_or(base));
+    let public_name = table.read("public_name", "localhost".into(), |value| {
+        value.parse(values::host_name)
+    });
+    let login_grace = positive(table, "login_grace", 30);
+    let max_unauthenticated = limit(table, "max_unauthenticated", 100);
+    let max_unauthenticated_per_ip = limit(table, "max_unauthenticated_per_ip", 10);
+    let max_sessions = limit(table, "max_sessions", 500);
+    let max_sessions_per_user = limit(table, "max_sessions_per_user", 50);
+    let idle_timeout = duration(table, "idle_timeout", 0);
+    let keepalive = duration(table, "keepalive", 30);
+    let drain_timeout = duration(table, "drain_timeout", 30);
+    let accept_env = table.read("accept_env", vec!["LANG".into(), "LC_*".into()], |value| {
+        value.parse_list(values::environment_name)
+    });
+    table.finish(&[]);
+    Some(Server {
+        listen: not_empty(table, "listen", listen?)?,
+        public_name: public_name?,
+        state_dir: state_dir?,
+        host_keys: not_empty(table, "host_keys", host_keys?)?,
+        login_grace: login_grace?,
+        max_unauthenticated: max_unauthenticated?,
+        max_unauthenticated_per_ip: max_unauthenticated_per_ip?,
+        max_sessions: max_sessions?,
+        max_sessions_per_user: max_sessions_per_user?,
+        idle_timeout: idle_timeout?,
+        keepalive: keepalive?,
+        drain_timeout: drain_timeout?,
+        accept_env: accept_env?,
+    })
+}
+
+fn state_dir(table: &Table<'_>, base: &Path) -> Option<PathBuf> {
+    table.read("state_dir", base.to_owned(), |value| value.parse(values::path(base)))
+}
+
+fn host_keys(table: &Table<'_>, state_dir: &Path) -> Option<Vec<PathBuf>> {
+    table.read("host_keys", vec![state_dir.join("ssh_host_ed25519_key")], |value| {
+        value.parse_list(values::path(state_dir))
+    })
+}
+
+/// `[store]`; a relative path is taken from the state directory.
+pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings> {
+    let path = table.read("path", state_dir.join("opspilot.db"), |value| {
+        value.parse(values::path(state_dir))
+    });
+    let on_failure = table.read("on_failure", OnFailure::Deny, |value| {
+        let choices = [("deny", OnFailure::Deny), ("allow", OnFailure::Allow)];
+        value.parse(|text| values::choice(text, &choices))
+    });
+    table.finish(PLANNED_STORE);
+    Some(StoreSettings {
+        path: path?,
+        on_failure: on_failure?,
+    })
+}
+
+/// `[risk]`; `base` is the directory of the file.
+pub(super) fn risk(table: &Table<'_>, base: &Path) -> Option<Risk> {
+    let rules = table.read("rules", vec![base.join("rules.toml")], |value| {
+        value.parse_list(values::path(base))
+    });
+    let model = table.read("model", Some(base.join("../models/risk.onnx")), |value| {
+        value.text().map(|text| (!text.is_empty()).then(|| base.join(text)))
+    });
+    table.finish(&[]);
+    Some(Risk {
+        rules: not_empty(table, "rules", rules?)?,
+        model: model?,
+    })
+}
+
+/// `[confirm]`.
+pub(super) fn confirm(table: &Table<'_>) -> Option<Confirm> {
+    let timeout = positive(table, "timeout", 120);
+    let max_pending = limit(table, "max_pending", 20);
+    let warn_stderr = table.read("warn_stderr", false, Value::flag);
+    table.finish(&[]);
+    Some(Confirm {
+        timeout: timeout?,
+        max_pending: max_pending?,
+        warn_stderr: warn_stderr?,
+    })
+}
+
+fn limit(table: &Table<'_>, key: &'static str, default: usize) -> Option<usize> {
+    table.read(key, default, Value::count)
+}
+
+fn duration(table: &Table<'_>, key: &'static str, default: u64) -> Option<Duration> {
+    table.read(key, Duration::from_secs(default), |value| value.parse(values::duration))
+}
+
+fn positive(table: &Table<'_>, key: &'static str, default: u64) -> Option<Duration> {
+    table.read(key, Duration::from_secs(default), |value| {
+        value.parse(values::positive_duration)
+    })
+}
+
+fn not_empty<T>(table: &Table<'_>, key: &'static str, list: Vec<T>) -> Option<Vec<T>> {
+    if list.is_empty() {
+        let fault = Fault::new("is empty", "give at least one, or leave the key out for the default");
+        table.get(key).map(|value| value.error(fault))?;
+        return None;
+    }
+    Some(list)
+}
