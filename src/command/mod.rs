@@ -4,9 +4,31 @@
 //! wrappers (`sudo`, `xargs`, `sh -c`, ...) would run, here-documents fed to a shell. Everything is bounded in length,
 //! depth and number; what could not be followed is said in [`Script::doubts`] and is never an error.
 
+mod brace;
+mod cook;
+mod decode;
+mod feed;
+mod flatten;
+mod grammar;
+mod heredoc;
+mod operand;
+mod pattern;
+mod redact;
+mod rescue;
+mod scan;
+mod token;
+mod unwrap;
+mod variables;
+mod walk;
+
 use std::ops::Range;
 
 use crate::domain::Dialect;
+
+pub use flatten::parse;
+pub use operand::{OperandClass, operand_class};
+pub use pattern::pattern;
+pub use redact::redact;
 
 /// One submitted command, brought down to what it would run.
 #[derive(Debug, Clone)]
@@ -66,11 +88,16 @@ pub struct SimpleCommand {
 }
 
 impl SimpleCommand {
-    /// The program's base name (`/bin/rm` is `rm`), if it is constant.
+    /// The program's base name (`/bin/rm` is `rm`), if it is constant and can name one.
+    ///
+    /// An option (`if --token x`) and a quoted assignment (`nice 'TOKEN=x'`) name none, and may hold a secret.
     #[must_use]
     pub fn program(&self) -> Option<&str> {
         let first = self.words.first().filter(|word| word.constant)?;
-        Some(first.text.rsplit('/').next().unwrap_or(&first.text))
+        let name = first.text.rsplit('/').next().unwrap_or(&first.text);
+        // An interactive zsh runs `rm` for `=rm`.
+        let assigns = name.find('=').is_some_and(|at| at > 0);
+        (!first.text.starts_with('-') && !assigns).then_some(name)
     }
 
     /// The words after the program.
@@ -147,3 +174,6 @@ pub struct Pattern {
 
 /// The version of the normalisation that [`Pattern`] follows; stored as `pattern_version`.
 pub const PATTERN_VERSION: u32 = 1;
+
+#[cfg(test)]
+mod tests;

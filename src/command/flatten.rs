@@ -1,0 +1,458 @@
+//! From a text to its flat list of simple commands.
+//!
+//! The grammar's tree says where commands begin and what encloses them; their words are ours (`token`, `cook`). Wrappers
+//! and inner texts are followed as they come up.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
+
+use tree_sitter::Tree;
+
+use super::heredoc::{self, Outline};
+use super::token::{RawCommand, RawRedirection, Source, assignment_name, raw_command};
+use super::unwrap::{Inside, unwrap};
+use super::variables::Variables;
+use super::walk::Walk;
+use super::{Assignment, Doubt, Origin, Redirection, Script, SimpleCommand, Word};
+use super::{cook, feed, grammar, rescue};
+use crate::domain::Dialect;
+
+/// Longest text that is read, in bytes; what is beyond is not looked at.
+const MAX_TEXT: usize = 64 * 1024;
+/// Bytes of inner texts that are read for one script, all together.
+const MAX_INNER: usize = 128 * 1024;
+/// Most commands of one script.
+const MAX_COMMANDS: usize = 2_000;
+/// Most words of one script, those of wrapped commands counted again.
+const MAX_WORDS: usize = 100_000;
+/// Deepest nesting of quotes and substitutions that the grammar is asked about.
+const MAX_NESTING: usize = 64;
+/// Most characters with a meaning that the grammar is asked about.
+const MAX_SPECIALS: usize = 8_000;
+/// Deepest chain of wrappers and inner texts.
+const MAX_DEPTH: usize = 12;
+
+/// Reads `text` as `dialect` and brings it down to what it would run.
+///
+/// Never fails: what was not understood, and what is beyond a limit (64 KiB of text, 2,000 commands, 12 wrappers around
+/// one another), is said in [`Script::doubts`].
+#[must_use]
+pub fn parse(text: &str, dialect: Dialect) -> Script {
+    let (seen, is_whole) = truncated(text, MAX_TEXT);
+    let mut reader = Reader::new(seen, dialect);
+    if !is_whole {
+        reader.doubts.insert(Doubt::Limit);
+    }
+    reader.read(seen, &Place::top());
+    Script {
+        text: text.to_owned(),
+        dialect,
+        commands: reader.commands,
+        doubts: reader.doubts.into_iter().collect(),
+    }
+}
+
+/// The start of `text`, at most `limit` bytes, and whether it is all of it.
+fn truncated(text: &str, limit: usize) -> (&str, bool) {
+    let mut end = text.len().min(limit);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (text.get(..end).unwrap_or_default(), end == text.len())
+}
+
+/// A command without anything, to be filled.
+pub(super) fn blank_command() -> SimpleCommand {
+    SimpleCommand {
+        assignments: Vec::new(),
+        words: Vec::new(),
+        redirections: Vec::new(),
+        origin: Origin::Direct,
+        pipeline: 0,
+        stage: 0,
+        depth: 0,
+    }
+}
+
+/// Cooks a redirection; a here-document's target is its body.
+pub(super) fn redirection(source: Source<'_>, raw: &RawRedirection, variables: &Variables) -> Redirection {
+    let operator = source.slice(raw.operator.clone()).to_owned();
+    let document = operator
+        .starts_with("<<")
+        .then(|| source.outline.here_document_at(raw.operator.start))
+        .flatten();
+    let target = match document {
+        Some(document) => {
+            let body = source.slice(document.body.clone());
+            cook::here_document(body, document.literal, document.body.clone(), variables)
+        }
+        None => cook::single(source.slice(raw.target.clone()), &raw.target, variables),
+    };
+    Redirection { operator, target }
+}
+
+/// Where a text, or a part of one, stands.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) origin: Origin,
+    pub(super) depth: usize,
+    /// Pipeline and stage that its commands belong to, if it is itself a part of one.
+    pub(super) pipe: Option<(usize, usize)>,
+}
+
+impl Place {
+    pub(super) fn top() -> Self {
+        Self {
+            origin: Origin::Direct,
+            depth: 0,
+            pipe: None,
+        }
+    }
+
+    /// The place of what `command` runs.
+    fn inside(command: &SimpleCommand) -> Self {
+        Self {
+            origin: Origin::Direct,
+            depth: command.depth + 1,
+            pipe: Some((command.pipeline, command.stage)),
+        }
+    }
+
+    /// A command in this place, without words.
+    fn command(&self, origin: Origin) -> SimpleCommand {
+        let (pipeline, stage) = self.pipe.unwrap_or_default();
+        SimpleCommand {
+            origin,
+            pipeline,
+            stage,
+            depth: self.depth,
+            ..blank_command()
+        }
+    }
+}
+
+/// Everything found so far, over all texts of one script.
+pub(super) struct Reader<'a> {
+    /// The submitted text.
+    text: &'a str,
+    pub(super) dialect: Dialect,
+    commands: Vec<SimpleCommand>,
+    pub(super) doubts: BTreeSet<Doubt>,
+    pub(super) variables: Variables,
+    pipelines: usize,
+    inner_bytes: usize,
+    /// Words that may still be taken in.
+    words_left: usize,
+    /// Where the text that is being read stands in the submitted one; `None` if it does not stand there as it is.
+    pub(super) offset: Option<usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(text: &'a str, dialect: Dialect) -> Self {
+        Self {
+            text,
+            dialect,
+            commands: Vec::new(),
+            doubts: BTreeSet::new(),
+            variables: Variables::default(),
+            pipelines: 0,
+            inner_bytes: 0,
+            words_left: MAX_WORDS,
+            offset: Some(0),
+        }
+    }
+
+    /// Reads one text: the submitted one, or one that a command of it would run.
+    fn read(&mut self, text: &str, place: &Place) {
+        let first = self.commands.len();
+        let outline = heredoc::outline(text);
+        let source = Source {
+            text,
+            outline: &outline,
+        };
+        match self.tree(source) {
+            Some(tree) => self.read_tree(source, &tree, place),
+            None => self.rescue(source, place, false),
+        }
+        self.follow_inputs(first);
+    }
+
+    fn tree(&mut self, source: Source<'_>) -> Option<Tree> {
+        let bounded = source.outline.nesting <= MAX_NESTING && source.outline.specials <= MAX_SPECIALS;
+        let tree = bounded.then(|| grammar::tree(source.text)).flatten();
+        if tree.is_none() {
+            self.doubts.insert(Doubt::Limit);
+        }
+        tree
+    }
+
+    fn read_tree(&mut self, source: Source<'_>, tree: &Tree, place: &Place) {
+        let before = self.commands.len();
+        let mut walk = Walk::new(source, place);
+        walk.run(tree, self);
+        if tree.root_node().has_error() {
+            self.doubts.insert(self.grammar_doubt());
+            self.rescue_missed(source, place, before, false);
+        }
+        walk.here_documents.sort_unstable();
+        if walk.here_documents != here_document_ends(source.outline) {
+            self.doubts.insert(Doubt::HereDocument);
+            self.rescue_missed(source, place, before, true);
+        }
+    }
+
+    fn grammar_doubt(&self) -> Doubt {
+        match self.dialect {
+            Dialect::Bash | Dialect::Sh => Doubt::Grammar,
+            Dialect::Zsh | Dialect::Fish => Doubt::Dialect,
+        }
+    }
+
+    /// Rescues, and keeps what the tree had not shown since `before`.
+    fn rescue_missed(&mut self, source: Source<'_>, place: &Place, before: usize, by_line: bool) {
+        let known: HashSet<String> = self.commands.iter().skip(before).map(identity).collect();
+        let start = self.commands.len();
+        self.rescue(source, place, by_line);
+        let rescued = self.commands.split_off(start.min(self.commands.len()));
+        self.commands.extend(
+            rescued
+                .into_iter()
+                .filter(|command| !known.contains(&identity(command))),
+        );
+    }
+
+    pub(super) fn rescue(&mut self, source: Source<'_>, place: &Place, by_line: bool) {
+        let mut last_end = None;
+        for candidate in rescue::candidates(source, by_line, MAX_COMMANDS) {
+            let raw = raw_command(candidate.source(source), candidate.span.clone());
+            let piped = candidate.piped && last_end.is_some();
+            let pipe = match (piped, last_end) {
+                (true, Some((pipeline, stage))) => (pipeline, stage + 1),
+                _ => place.pipe.unwrap_or_else(|| (self.new_pipeline(), 0)),
+            };
+            last_end = Some(pipe);
+            let place = Place {
+                pipe: Some(pipe),
+                ..place.clone()
+            };
+            self.simple(candidate.source(source), &raw, &place);
+        }
+    }
+
+    pub(super) fn new_pipeline(&mut self) -> usize {
+        self.pipelines += 1;
+        self.pipelines - 1
+    }
+
+    /// Cooks a simple command and takes it in.
+    pub(super) fn simple(&mut self, source: Source<'_>, raw: &RawCommand, place: &Place) {
+        if raw.is_empty() {
+            return;
+        }
+        let mut command = place.command(place.origin.clone());
+        for span in &raw.words {
+            if command.words.len() > self.words_left {
+                break;
+            }
+            command
+                .words
+                .extend(cook::words(source.slice(span.clone()), span, &self.variables));
+        }
+        for raw in &raw.redirections {
+            command.redirections.push(redirection(source, raw, &self.variables));
+        }
+        for span in &raw.assignments {
+            command
+                .assignments
+                .extend(self.assignment(source, span, command.words.is_empty()));
+        }
+        self.note_variables(&command, source);
+        if self.offset != Some(0) {
+            move_spans(&mut command, self.offset);
+        }
+        self.accept(command);
+    }
+
+    fn assignment(&mut self, source: Source<'_>, span: &Range<usize>, lasting: bool) -> Option<Assignment> {
+        let raw = source.slice(span.clone());
+        let name = assignment_name(raw)?.to_owned();
+        let (left, raw_value) = raw.split_once('=')?;
+        let start = span.start + left.len() + 1;
+        let value = cook::single(raw_value, &(start..span.end), &self.variables);
+        if lasting {
+            self.set(&name, left, raw_value);
+        }
+        Some(Assignment { name, value })
+    }
+
+    fn set(&mut self, name: &str, left: &str, raw_value: &str) {
+        let value = cook::value(raw_value, &self.variables);
+        if left.ends_with('+') {
+            self.variables
+                .append(name, value.map(|elements| elements.join(" ")).as_deref());
+        } else if left == name {
+            self.variables.set(name, value);
+        } else {
+            self.variables.set(name, None);
+        }
+    }
+
+    /// Takes a command in, and what it wraps after it.
+    fn accept(&mut self, command: SimpleCommand) {
+        if self.commands.len() >= MAX_COMMANDS || command.words.len() > self.words_left {
+            self.doubts.insert(Doubt::Limit);
+            return;
+        }
+        self.words_left -= command.words.len();
+        if command
+            .words
+            .first()
+            .is_some_and(|program| !program.constant || program.glob)
+        {
+            self.doubts.insert(Doubt::DynamicProgram);
+        }
+        let inside = unwrap(&command, self.dialect);
+        if command.depth >= MAX_DEPTH && !inside.is_empty() {
+            self.doubts.insert(Doubt::Limit);
+        } else if !inside.is_empty() {
+            let around = Place::inside(&command);
+            let name = command.program().unwrap_or_default().to_owned();
+            self.commands.push(command);
+            self.enter(&around, &name, inside);
+            return;
+        }
+        self.commands.push(command);
+    }
+
+    fn enter(&mut self, around: &Place, name: &str, inside: Vec<Inside>) {
+        for part in inside {
+            match part {
+                Inside::Words(words) => {
+                    let mut command = around.command(Origin::Wrapped(name.to_owned()));
+                    command.words = words;
+                    self.accept(command);
+                }
+                Inside::Text(text) => self.read_inner(&text, name, around),
+            }
+        }
+    }
+
+    /// Reads a text that the program `name` would run.
+    fn read_inner(&mut self, text: &str, name: &str, around: &Place) {
+        let place = Place {
+            origin: Origin::Inner(name.to_owned()),
+            ..around.clone()
+        };
+        self.read_within(text, &place);
+    }
+
+    /// Reads a text within the one that is being read.
+    pub(super) fn read_within(&mut self, text: &str, place: &Place) {
+        let left = MAX_INNER.saturating_sub(self.inner_bytes);
+        if place.depth > MAX_DEPTH || text.len() > left.min(MAX_TEXT) {
+            self.doubts.insert(Doubt::Limit);
+            return;
+        }
+        self.inner_bytes += text.len();
+        let offset = std::mem::replace(&mut self.offset, only_occurrence(self.text, text.trim()));
+        self.read(text.trim(), place);
+        self.offset = offset;
+    }
+
+    /// What builtins do to variables.
+    fn note_variables(&mut self, command: &SimpleCommand, source: Source<'_>) {
+        match command.program() {
+            Some("export" | "declare" | "typeset" | "local" | "readonly") => {
+                for word in command.arguments() {
+                    self.declare(word, source);
+                }
+            }
+            Some("read" | "unset" | "mapfile" | "readarray" | "getopts" | "let") => {
+                for word in command.arguments() {
+                    self.variables.set(&word.text, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn declare(&mut self, word: &Word, source: Source<'_>) {
+        let Some(name) = assignment_name(&word.text).map(str::to_owned) else {
+            return;
+        };
+        match source.slice(word.span.clone()).split_once('=') {
+            Some((left, raw_value)) if left == name => self.set(&name, left, raw_value),
+            _ => self.variables.set(&name, None),
+        }
+    }
+
+    /// Shells that read their commands from a pipe or a here-document, from the command `first` on.
+    fn follow_inputs(&mut self, first: usize) {
+        let found = self.commands.split_off(first.min(self.commands.len()));
+        let fed: Vec<feed::Fed> = (0..found.len())
+            .map(|index| feed::input(&found, index, &self.variables))
+            .collect();
+        for (command, fed) in found.into_iter().zip(fed) {
+            let around = Place {
+                pipe: None,
+                ..Place::inside(&command)
+            };
+            let name = command.program().unwrap_or_default().to_owned();
+            let fed_words = match &fed {
+                feed::Fed::Operands(words) => Some(SimpleCommand {
+                    words: words.clone(),
+                    ..command.clone()
+                }),
+                _ => None,
+            };
+            self.commands.push(command);
+            match fed {
+                feed::Fed::Nothing | feed::Fed::Operands(_) => {}
+                feed::Fed::Text(text) => self.read_inner(&text, &name, &around),
+                feed::Fed::Opaque => {
+                    self.doubts.insert(Doubt::Opaque);
+                }
+            }
+            if let Some(command) = fed_words {
+                self.accept(command);
+            }
+        }
+    }
+}
+
+/// Where `part` stands in `text`, if it stands there once.
+fn only_occurrence(text: &str, part: &str) -> Option<usize> {
+    let first = text.find(part).filter(|_| !part.is_empty())?;
+    (text.rfind(part) == Some(first)).then_some(first)
+}
+
+/// Moves spans from an inner text to the submitted one; empties them where there is no such place.
+fn move_spans(command: &mut SimpleCommand, offset: Option<usize>) {
+    let targets = command
+        .redirections
+        .iter_mut()
+        .map(|redirection| &mut redirection.target);
+    let values = command.assignments.iter_mut().map(|assignment| &mut assignment.value);
+    for word in command.words.iter_mut().chain(targets).chain(values) {
+        word.span = match offset {
+            Some(offset) if !word.span.is_empty() => word.span.start + offset..word.span.end + offset,
+            _ => 0..0,
+        };
+    }
+}
+
+/// What two commands must share to count as found twice.
+fn identity(command: &SimpleCommand) -> String {
+    let targets = command
+        .redirections
+        .iter()
+        .map(|redirection| redirection.target.text.as_str());
+    let words = command.words.iter().map(|word| word.text.as_str());
+    words.chain(targets).collect::<Vec<_>>().join("\0")
+}
+
+fn here_document_ends(outline: &Outline) -> Vec<usize> {
+    let mut ends: Vec<usize> = outline.here_documents.iter().map(|document| document.end).collect();
+    ends.sort_unstable();
+    ends
+}

@@ -1,0 +1,591 @@
+//! What a wrapper would run: `sudo`, `env`, `xargs`, `find -exec`, `sh -c`, `ssh host ...`.
+
+use super::token::is_name;
+use super::{SimpleCommand, Word};
+use crate::domain::Dialect;
+
+/// Something inside a command that would run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// A program with its arguments.
+    Words(Vec<Word>),
+    /// A text that a shell reads.
+    Text(String),
+}
+
+/// How a wrapper's own words are told from those of what it wraps.
+struct Wrapper {
+    names: &'static [&'static str],
+    /// Short options that take a value.
+    short: &'static str,
+    /// Long options that take a value as a word of its own.
+    long: &'static [&'static str],
+    /// Operands before the wrapped command: `timeout 5`, `chroot /mnt`.
+    operands: usize,
+    /// Whether `NAME=value` may stand before the wrapped command.
+    assignments: bool,
+}
+
+impl Wrapper {
+    const PLAIN: Self = Self {
+        names: &[],
+        short: "",
+        long: &[],
+        operands: 0,
+        assignments: false,
+    };
+}
+
+/// Wrappers whose command follows their options and operands.
+const WRAPPERS: &[Wrapper] = &[
+    Wrapper {
+        names: &[
+            "nohup",
+            "setsid",
+            "builtin",
+            "time",
+            "coproc",
+            "noglob",
+            "nocorrect",
+            "fakeroot",
+            "unbuffer",
+            "torsocks",
+            "proxychains",
+            "proxychains4",
+            "dbus-run-session",
+            "caffeinate",
+            "busybox",
+            "toybox",
+            "catchsegv",
+            "winpty",
+            "linux32",
+            "linux64",
+            "eatmydata",
+            "firejail",
+            "chronic",
+            "ifne",
+        ],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["sudo", "sudo-rs"],
+        short: "ugChpRTtrDU",
+        long: &[
+            "--user",
+            "--group",
+            "--host",
+            "--prompt",
+            "--chroot",
+            "--chdir",
+            "--close-from",
+            "--role",
+            "--type",
+        ],
+        assignments: true,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["doas"],
+        short: "uC",
+        assignments: true,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["pkexec"],
+        long: &["--user"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["env"],
+        short: "uCP",
+        long: &["--unset", "--chdir"],
+        assignments: true,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["exec"],
+        short: "a",
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["command"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["timeout", "gtimeout"],
+        short: "ks",
+        long: &["--kill-after", "--signal"],
+        operands: 1,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["nice"],
+        short: "n",
+        long: &["--adjustment"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["ionice"],
+        short: "cnpPu",
+        long: &["--class", "--classdata"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["stdbuf"],
+        short: "ioe",
+        long: &["--input", "--output", "--error"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["xargs", "gxargs"],
+        short: "adEILnPs",
+        long: &[
+            "--arg-file",
+            "--delimiter",
+            "--max-args",
+            "--max-procs",
+            "--max-lines",
+            "--max-chars",
+            "--replace",
+        ],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["parallel"],
+        short: "jNnIasLSPdC",
+        long: &[
+            "--jobs",
+            "--arg-file",
+            "--colsep",
+            "--delimiter",
+            "--joblog",
+            "--results",
+            "--sshlogin",
+            "--timeout",
+        ],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["chroot"],
+        long: &["--userspec", "--groups"],
+        operands: 1,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["nsenter"],
+        short: "tSG",
+        long: &["--target", "--setuid", "--setgid"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["unshare"],
+        short: "SGRw",
+        long: &["--root", "--wd", "--setuid", "--setgid"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["taskset", "setarch"],
+        operands: 1,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["chrt"],
+        short: "TPD",
+        operands: 1,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["flock"],
+        short: "wE",
+        long: &["--timeout", "--wait"],
+        operands: 1,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["strace", "ltrace"],
+        short: "eopsuaOSIPXn",
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["gosu", "su-exec", "chpst", "setuidgid"],
+        operands: 1,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["sshpass"],
+        short: "pfdeP",
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["numactl"],
+        short: "mNCl",
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["prlimit"],
+        short: "p",
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["cgexec"],
+        short: "g",
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["setpriv"],
+        long: &["--reuid", "--regid", "--groups", "--bounding-set", "--inh-caps"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["systemd-run"],
+        short: "pEuMH",
+        long: &[
+            "--unit",
+            "--property",
+            "--slice",
+            "--uid",
+            "--gid",
+            "--description",
+            "--on-calendar",
+            "--on-active",
+            "--setenv",
+            "--working-directory",
+            "--machine",
+            "--host",
+        ],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["systemd-inhibit"],
+        long: &["--what", "--who", "--why", "--mode"],
+        ..Wrapper::PLAIN
+    },
+];
+
+/// As wrappers: `su`, whose first operand is a user; `ssh`, whose first is a host; `watch`, all of whose are a text.
+const RUNUSER: Wrapper = Wrapper {
+    short: "cugGsw",
+    long: &["--command", "--user", "--group", "--shell", "--whitelist-environment"],
+    ..Wrapper::PLAIN
+};
+const SSH: Wrapper = Wrapper {
+    short: "bBcDEeFIiJLlmOopPQRSWw",
+    ..Wrapper::PLAIN
+};
+const WATCH: Wrapper = Wrapper {
+    short: "nq",
+    long: &["--interval", "--equexit"],
+    ..Wrapper::PLAIN
+};
+
+/// Options of `docker exec`, `docker run`, `kubectl exec` and their like.
+const CONTAINER: Wrapper = Wrapper {
+    short: "uewpvlmhncaf",
+    long: &[
+        "--user",
+        "--env",
+        "--workdir",
+        "--name",
+        "--volume",
+        "--publish",
+        "--network",
+        "--entrypoint",
+        "--label",
+        "--memory",
+        "--cpus",
+        "--env-file",
+        "--hostname",
+        "--mount",
+        "--platform",
+        "--container",
+        "--namespace",
+        "--context",
+        "--kubeconfig",
+        "--pod-running-timeout",
+        "--cap-add",
+        "--cap-drop",
+        "--device",
+        "--pid",
+        "--restart",
+        "--add-host",
+        "--index",
+        "--file",
+        "--detach-keys",
+        "--security-opt",
+        "--ipc",
+        "--log-driver",
+        "--ulimit",
+        "--tmpfs",
+        "--gpus",
+    ],
+    ..Wrapper::PLAIN
+};
+
+const SHELLS: &[&str] = &[
+    "sh", "bash", "zsh", "dash", "ksh", "ksh93", "mksh", "ash", "fish", "rbash", "csh", "tcsh", "yash",
+];
+
+/// Whether a program reads the shell language.
+pub(super) fn is_shell(program: &str) -> bool {
+    SHELLS.contains(&program)
+}
+
+/// What `command` would run besides itself, by its words.
+pub(super) fn unwrap(command: &SimpleCommand, dialect: Dialect) -> Vec<Inside> {
+    let Some(program) = command.program() else {
+        return Vec::new();
+    };
+    let arguments = command.arguments();
+    match program {
+        "find" | "fd" | "fdfind" => find(arguments),
+        "eval" => text_of(arguments),
+        "trap" => arguments
+            .first()
+            .filter(|word| !word.text.is_empty())
+            .map_or_else(Vec::new, |word| text(&word.text)),
+        "alias" => alias(arguments),
+        "ansible" => ansible(arguments),
+        "su" | "runuser" => su(arguments),
+        "ssh" | "autossh" | "mosh" => after_operands(&SSH, arguments, 1).map_or_else(Vec::new, text_of),
+        "watch" => after_operands(&WATCH, arguments, 0).map_or_else(Vec::new, text_of),
+        "script" => option_text(arguments, "c"),
+        "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" | "docker-compose" => container(arguments),
+        "ip" => ip_netns(arguments),
+        "env" => split_string(arguments).unwrap_or_else(|| by_table(program, arguments)),
+        "flock" if has_option(arguments, "-c") => option_text(arguments, "c"),
+        "command" if has_option(arguments, "-v") || has_option(arguments, "-V") => Vec::new(),
+        "and" | "or" | "not" | "begin" | "if" | "while" | "else" if dialect == Dialect::Fish => words(arguments),
+        _ if is_shell(program) => option_text(arguments, "c"),
+        _ => by_table(program, arguments),
+    }
+}
+
+fn by_table(program: &str, arguments: &[Word]) -> Vec<Inside> {
+    let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&program));
+    wrapper
+        .and_then(|wrapper| after_operands(wrapper, arguments, wrapper.operands))
+        .map_or_else(Vec::new, words)
+}
+
+fn words(words: &[Word]) -> Vec<Inside> {
+    if words.is_empty() {
+        Vec::new()
+    } else {
+        vec![Inside::Words(words.to_vec())]
+    }
+}
+
+fn text(text: &str) -> Vec<Inside> {
+    if text.trim().is_empty() {
+        Vec::new()
+    } else {
+        vec![Inside::Text(text.to_owned())]
+    }
+}
+
+/// The words joined, as `eval`, `ssh` and `watch` do before a shell reads them.
+fn text_of(words: &[Word]) -> Vec<Inside> {
+    text(&joined(words))
+}
+
+fn joined(words: &[Word]) -> String {
+    words
+        .iter()
+        .map(|word| word.text.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn has_option(arguments: &[Word], option: &str) -> bool {
+    arguments.first().is_some_and(|word| word.text == option) || arguments.iter().any(|word| word.text == option)
+}
+
+/// What follows a wrapper's options and `operands` operands.
+fn after_operands<'a>(wrapper: &Wrapper, arguments: &'a [Word], operands: usize) -> Option<&'a [Word]> {
+    let mut rest = skip_options(wrapper, arguments);
+    for _ in 0..operands {
+        rest = skip_options(wrapper, rest.get(1..)?);
+    }
+    Some(rest)
+}
+
+/// What follows the options (and assignments, if the wrapper takes them) at the start of `arguments`.
+fn skip_options<'a>(wrapper: &Wrapper, arguments: &'a [Word]) -> &'a [Word] {
+    let mut rest = arguments;
+    while let Some(word) = rest.first() {
+        let length = match option_length(wrapper, &word.text) {
+            0 => break,
+            length => length,
+        };
+        rest = rest.get(length..).unwrap_or_default();
+        if word.text == "--" {
+            break;
+        }
+    }
+    rest
+}
+
+/// How many words an option takes, its value included; 0 if `word` is none.
+fn option_length(wrapper: &Wrapper, word: &str) -> usize {
+    if let Some(name) = word.strip_prefix("--") {
+        return 1 + usize::from(!name.is_empty() && wrapper.long.contains(&word));
+    }
+    match word.strip_prefix('-') {
+        Some(flags) => 1 + usize::from(takes_next(wrapper.short, flags)),
+        None => usize::from(wrapper.assignments && is_assignment(word)),
+    }
+}
+
+/// Whether the first option of a cluster that takes a value finds it in the next word.
+fn takes_next(short: &str, flags: &str) -> bool {
+    flags
+        .find(|flag| short.contains(flag))
+        .is_some_and(|position| position + 1 == flags.len())
+}
+
+fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| is_name(name))
+}
+
+/// Every command in `-exec ... ;`, `-exec ... +`, `-ok`, `-execdir` and `fd -x`.
+fn find(arguments: &[Word]) -> Vec<Inside> {
+    let starts = |word: &Word| {
+        matches!(
+            word.text.as_str(),
+            "-exec" | "-execdir" | "-ok" | "-okdir" | "-x" | "-X" | "--exec" | "--exec-batch"
+        )
+    };
+    let mut found = Vec::new();
+    let mut rest = arguments;
+    while let Some(position) = rest.iter().position(starts) {
+        rest = rest.get(position + 1..).unwrap_or_default();
+        let length = rest
+            .iter()
+            .position(|word| matches!(word.text.as_str(), ";" | "+"))
+            .unwrap_or(rest.len());
+        let (command, after) = rest.split_at_checked(length).unwrap_or_default();
+        found.extend(words(command));
+        rest = after;
+    }
+    found
+}
+
+/// The text that follows the first short option with `letter` in it: `bash -lc TEXT`, `script -qc TEXT`.
+///
+/// For a shell, options may stand between `-c` and its text.
+fn option_text(arguments: &[Word], letter: &str) -> Vec<Inside> {
+    let is_cluster = |word: &Word| {
+        word.text == "--command"
+            || (word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains(letter))
+    };
+    let Some(position) = first_options(arguments).iter().position(is_cluster) else {
+        return Vec::new();
+    };
+    let after = arguments.get(position + 1..).unwrap_or_default();
+    let operand = after
+        .iter()
+        .find(|word| !word.text.starts_with(['-', '+']) || word.text.contains(' '));
+    operand.map_or_else(Vec::new, |word| text(&word.text))
+}
+
+/// The words up to the first operand that cannot be an option's value.
+fn first_options(arguments: &[Word]) -> &[Word] {
+    let mut after_value_option = false;
+    let end = arguments.iter().position(|word| {
+        let is_option = word.text.starts_with(['-', '+']);
+        let ends = !is_option && !after_value_option;
+        after_value_option = matches!(
+            word.text.as_str(),
+            "-o" | "+o" | "-O" | "+O" | "--rcfile" | "--init-file"
+        );
+        ends
+    });
+    arguments.get(..end.unwrap_or(arguments.len())).unwrap_or_default()
+}
+
+/// `su USER -c TEXT`, `runuser -u USER -- COMMAND`.
+fn su(arguments: &[Word]) -> Vec<Inside> {
+    let is_command = |word: &Word| {
+        word.text == "--command"
+            || (word.text.starts_with('-') && !word.text.starts_with("--") && word.text.ends_with('c'))
+    };
+    if let Some(position) = arguments.iter().position(is_command) {
+        return arguments
+            .get(position + 1)
+            .map_or_else(Vec::new, |word| text(&word.text));
+    }
+    if let Some(attached) = arguments.iter().find_map(|word| word.text.strip_prefix("--command=")) {
+        return text(attached);
+    }
+    let by_option = arguments
+        .iter()
+        .any(|word| matches!(word.text.as_str(), "-u" | "--user"));
+    let command = if by_option {
+        after_operands(&RUNUSER, arguments, 0)
+    } else {
+        None
+    };
+    command.map_or_else(Vec::new, words)
+}
+
+/// What an alias stands for counts as run: whether it is used later cannot be known.
+fn alias(arguments: &[Word]) -> Vec<Inside> {
+    let values = arguments.iter().filter_map(|word| word.text.split_once('='));
+    values.flat_map(|(_, value)| text(value)).collect()
+}
+
+/// `ansible HOSTS -m shell -a TEXT`; without `-m` the module is `command`.
+fn ansible(arguments: &[Word]) -> Vec<Inside> {
+    let value = |short: &str, long: &str| {
+        let position = arguments
+            .iter()
+            .position(|word| word.text == short || word.text == long)?;
+        arguments.get(position + 1).map(|word| word.text.as_str())
+    };
+    let module = value("-m", "--module-name").unwrap_or("command");
+    let runs_text = matches!(module.rsplit('.').next(), Some("shell" | "command" | "raw"));
+    value("-a", "--args").filter(|_| runs_text).map_or_else(Vec::new, text)
+}
+
+/// `env -S 'TEXT'`.
+fn split_string(arguments: &[Word]) -> Option<Vec<Inside>> {
+    let position = arguments
+        .iter()
+        .position(|word| word.text.starts_with("-S") || word.text.starts_with("--split-string"))?;
+    let option = arguments.get(position)?;
+    let rest = arguments.get(position + 1..)?;
+    let attached = option
+        .text
+        .strip_prefix("--split-string=")
+        .or_else(|| option.text.strip_prefix("-S"))?;
+    Some(text(&format!("{attached} {}", joined(rest))))
+}
+
+/// `docker exec [OPTIONS] CONTAINER COMMAND`, `docker run [OPTIONS] IMAGE COMMAND`, `kubectl exec POD -- COMMAND`.
+fn container(arguments: &[Word]) -> Vec<Inside> {
+    let Some(position) = arguments
+        .iter()
+        .take(8)
+        .position(|word| matches!(word.text.as_str(), "exec" | "run"))
+    else {
+        return Vec::new();
+    };
+    let after = arguments.get(position + 1..).unwrap_or_default();
+    if let Some(dashes) = after.iter().position(|word| word.text == "--") {
+        return words(after.get(dashes + 1..).unwrap_or_default());
+    }
+    after_operands(&CONTAINER, after, 0)
+        .and_then(|rest| rest.get(1..))
+        .map_or_else(Vec::new, words)
+}
+
+/// `ip netns exec NAME COMMAND`.
+fn ip_netns(arguments: &[Word]) -> Vec<Inside> {
+    let position = arguments.windows(2).position(|pair| {
+        let texts: Vec<&str> = pair.iter().map(|word| word.text.as_str()).collect();
+        matches!(texts.as_slice(), ["netns" | "vrf", "exec"])
+    });
+    position
+        .and_then(|position| arguments.get(position + 3..))
+        .map_or_else(Vec::new, words)
+}
