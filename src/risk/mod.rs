@@ -1,5 +1,14 @@
 //! How dangerous a command is: rules, features, forest, assessment. No I/O but loading what it is told to load.
 
+mod assess;
+pub mod features;
+pub mod forest;
+mod rules;
+
+pub use assess::{Assessor, RiskError, level};
+pub use forest::{Forest, ForestError};
+pub use rules::{ExampleFault, Rules, RulesError};
+
 use serde::Serialize;
 
 use crate::command::Pattern;

@@ -1,0 +1,420 @@
+//! Rules, features and forest joined into one assessment.
+//!
+//! A score and its level say the same: below 0.25 is low, below 0.5 medium, below 0.75 high, the rest critical.
+
+use std::path::{Path, PathBuf};
+
+use super::features::{self, Verdict};
+use super::forest::{Forest, ForestError};
+use super::rules::{Rules, RulesError};
+use super::{Assessment, Circumstances, Prediction, Reason};
+use crate::command::{self, Script};
+use crate::config;
+use crate::domain::{History, Level};
+
+/// Width of a level's band of scores.
+const BAND: f64 = 0.25;
+/// How sure the forest must be to move a level up.
+const CONFIDENCE_TO_RAISE: f64 = 0.8;
+/// How sure the forest must be to move a level down.
+const CONFIDENCE_TO_LOWER: f64 = 0.9;
+/// Harmless runs of a pattern, on one target, from which on a medium command is taken for low.
+const FAMILIAR_RUNS: u32 = 20;
+/// Memory or disk in use, in percent, from which on a host counts as strained.
+const STRAINED_PERCENT: f64 = 95.0;
+/// Load for each processor from which on a host counts as strained.
+const STRAINED_LOAD: f64 = 4.0;
+
+/// What assesses commands: immutable, shared by all sessions, replaced as a whole.
+#[derive(Debug)]
+pub struct Assessor {
+    /// The rules.
+    pub rules: Rules,
+    /// The forest; `None` for rules only.
+    pub forest: Option<Forest>,
+}
+
+/// Why scoring cannot be set up. A message holds its cause, so that none is told twice.
+#[derive(Debug, thiserror::Error)]
+pub enum RiskError {
+    /// A file of rules cannot be read.
+    #[error("cannot read the rules {}: {cause}; correct risk.rules in the configuration", path.display())]
+    ReadRules {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// A file of rules has a fault.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ForestError),
+}
+
+impl Assessor {
+    /// Reads rules and model. Blocks: call it outside asynchronous code.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or has a fault.
+    pub fn load(settings: &config::Risk) -> Result<Self, RiskError> {
+        let rules = read_rules(&settings.rules)?;
+        let forest = settings.model.as_deref().map(load_forest).transpose()?;
+        Ok(Self { rules, forest })
+    }
+
+    /// What is to be thought of a command in its circumstances.
+    ///
+    /// A forest that fails on a row has no view, and the rules' level stands.
+    #[must_use]
+    pub fn assess(&self, script: &Script, circumstances: &Circumstances<'_>) -> Assessment {
+        let reasons = self.rules.matches(script);
+        let rule_score = score(&reasons);
+        let rule_level = level(rule_score);
+        let redacted = command::redact(script);
+        let features = features_of(
+            script,
+            &redacted,
+            Verdict {
+                reasons: &reasons,
+                score: rule_score,
+            },
+            circumstances,
+        );
+        let prediction = self.predict(&features);
+        let joined = join(rule_level, prediction, script.understood(), circumstances);
+        Assessment {
+            level: joined,
+            score: place_in_band(joined, rule_score, prediction),
+            reasons,
+            rule_level,
+            rule_score,
+            prediction,
+            understood: script.understood(),
+            pattern: command::pattern(script),
+            redacted,
+            features,
+        }
+    }
+
+    fn predict(&self, features: &[f32]) -> Option<Prediction> {
+        let prediction = self.forest.as_ref()?.predict(features);
+        prediction
+            .inspect_err(|error| tracing::error!(%error, "the forest failed; the rules' level stands"))
+            .ok()
+    }
+}
+
+fn read_rules(paths: &[PathBuf]) -> Result<Rules, RiskError> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let text = std::fs::read_to_string(path).map_err(|cause| RiskError::ReadRules {
+            path: path.clone(),
+            cause,
+        })?;
+        files.push((path.display().to_string(), text));
+    }
+    let files: Vec<_> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    Ok(Rules::load(&files)?)
+}
+
+fn load_forest(path: &Path) -> Result<Forest, RiskError> {
+    Ok(Forest::load(path, &features::digest(), features::NAMES.len())?)
+}
+
+/// The features, off the parse of the redacted text: the same parse where nothing was redacted.
+fn features_of(script: &Script, redacted: &str, verdict: Verdict<'_>, circumstances: &Circumstances<'_>) -> Vec<f32> {
+    if redacted == script.text {
+        return features::compute(script, verdict, circumstances);
+    }
+    features::compute(&command::parse(redacted, script.dialect), verdict, circumstances)
+}
+
+/// The level that a score stands for.
+#[must_use]
+pub fn level(score: f64) -> Level {
+    let reached = Level::ALL.iter().rev().find(|level| score >= floor(**level));
+    reached.copied().unwrap_or(Level::Low)
+}
+
+/// The least score of a level.
+fn floor(level: Level) -> f64 {
+    match level {
+        Level::Low => 0.0,
+        Level::Medium => BAND,
+        Level::High => 2.0 * BAND,
+        Level::Critical => 3.0 * BAND,
+    }
+}
+
+/// The rules' score: the gravest rule's band, and within it the higher the more rules of that level hit.
+fn score(reasons: &[Reason]) -> f64 {
+    let Some(gravest) = reasons.iter().map(|reason| reason.level).max() else {
+        return 0.0;
+    };
+    let hits = reasons.iter().filter(|reason| reason.level == gravest).take(8);
+    let short_of_the_top = hits.fold(BAND, |rest, _| rest / 2.0);
+    floor(gravest) + BAND - short_of_the_top
+}
+
+/// The joined level. Only ever this order: forest, understanding, context, history.
+fn join(rules: Level, prediction: Option<Prediction>, understood: bool, circumstances: &Circumstances<'_>) -> Level {
+    let mut level = with_forest(rules, prediction);
+    if !understood {
+        level = level.max(Level::Medium);
+    }
+    if level == Level::Medium && is_strained(circumstances) {
+        level = level.raised();
+    }
+    if level == Level::Medium && understood && is_familiar(circumstances.history) {
+        level = level.lowered();
+    }
+    level
+}
+
+/// The forest may raise where it is sure, and lower by one where it is surer still and no grave rule hit.
+fn with_forest(rules: Level, prediction: Option<Prediction>) -> Level {
+    match prediction {
+        Some(seen) if seen.level > rules && seen.confidence >= CONFIDENCE_TO_RAISE => seen.level,
+        Some(seen) if seen.level < rules && seen.confidence >= CONFIDENCE_TO_LOWER && rules < Level::High => {
+            rules.lowered()
+        }
+        _ => rules,
+    }
+}
+
+/// Whether the target is so short of something that a slip would cost more than usual.
+fn is_strained(circumstances: &Circumstances<'_>) -> bool {
+    let Some(snapshot) = circumstances.snapshot else {
+        return false;
+    };
+    let full = |percent: Option<f64>| percent.is_some_and(|percent| percent >= STRAINED_PERCENT);
+    let load = snapshot.load_avg.one.zip(snapshot.cpus.filter(|cpus| *cpus > 0));
+    full(snapshot.memory_usage.percent)
+        || snapshot.disk_usage.values().any(|usage| full(usage.percent))
+        || load.is_some_and(|(load, cpus)| load / f64::from(cpus) >= STRAINED_LOAD)
+}
+
+/// Whether the pattern has run here often, and neither failed, nor did harm, nor was ever refused.
+fn is_familiar(history: History) -> bool {
+    history.target_seen >= FAMILIAR_RUNS
+        && history.user_seen > 0
+        && history.refused == 0
+        && history.failed == 0
+        && history.harmful == 0
+}
+
+/// The joined score: where the rules and the forest see it, held within the joined level's band.
+fn place_in_band(level: Level, rule_score: f64, prediction: Option<Prediction>) -> f64 {
+    let seen = prediction.map_or(rule_score, |prediction| {
+        f64::midpoint(rule_score, expected_score(&prediction))
+    });
+    let highest = if level == Level::Critical {
+        1.0
+    } else {
+        floor(level) + BAND - 0.001
+    };
+    seen.clamp(floor(level), highest)
+}
+
+/// The middle of each level's band, weighed by the forest's probabilities.
+fn expected_score(prediction: &Prediction) -> f64 {
+    let bands = Level::ALL.iter().zip(prediction.probabilities);
+    bands
+        .map(|(level, probability)| (floor(*level) + BAND / 2.0) * probability)
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use super::*;
+    use crate::context::{LoadAvg, Snapshot, Usage};
+    use crate::domain::Dialect;
+
+    const RULES: &str = include_str!("../../config/rules.toml");
+
+    fn assessor() -> &'static Assessor {
+        static ASSESSOR: LazyLock<Assessor> = LazyLock::new(|| {
+            let rules = Rules::load(&[("rules.toml", RULES)]).unwrap_or_else(|error| panic!("{error}"));
+            Assessor { rules, forest: None }
+        });
+        &ASSESSOR
+    }
+
+    fn assess(text: &str, circumstances: &Circumstances<'_>) -> Assessment {
+        assessor().assess(&command::parse(text, Dialect::Bash), circumstances)
+    }
+
+    fn seen(level: Level, confidence: f64) -> Prediction {
+        let mut probabilities = [(1.0 - confidence) / 3.0; 4];
+        probabilities[level.index()] = confidence;
+        Prediction {
+            level,
+            confidence,
+            probabilities,
+        }
+    }
+
+    fn familiar() -> Circumstances<'static> {
+        let history = History {
+            user_seen: 30,
+            target_seen: 30,
+            ..History::default()
+        };
+        Circumstances {
+            history,
+            ..Circumstances::default()
+        }
+    }
+
+    #[test]
+    fn a_score_and_its_level_say_the_same() {
+        for text in ["ls", "rm -f x", "rm -rf /etc/x", "rm -rf /", "if ; then"] {
+            let assessment = assess(text, &Circumstances::default());
+            assert_eq!(
+                level(assessment.score),
+                assessment.level,
+                "{text}: {}",
+                assessment.score
+            );
+            assert_eq!(level(assessment.rule_score), assessment.rule_level, "{text}");
+            assert!((0.0..=1.0).contains(&assessment.score));
+        }
+    }
+
+    #[test]
+    fn more_rules_of_a_level_score_higher_and_never_reach_the_next() {
+        let reason = |level| Reason {
+            rule: String::new(),
+            level,
+            sentence: String::new(),
+        };
+        let few = score(&[reason(Level::High)]);
+        let many = score(&vec![reason(Level::High); 100]);
+        assert!(few < many && level(many) == Level::High, "{few} {many}");
+        assert!(score(&[]) < f64::EPSILON);
+    }
+
+    #[test]
+    fn no_forest_talks_a_grave_rule_down() {
+        assert_eq!(
+            with_forest(Level::Critical, Some(seen(Level::Low, 1.0))),
+            Level::Critical
+        );
+        assert_eq!(with_forest(Level::High, Some(seen(Level::Low, 1.0))), Level::High);
+    }
+
+    #[test]
+    fn a_sure_forest_raises_and_lowers_by_one_at_most() {
+        assert_eq!(
+            with_forest(Level::Low, Some(seen(Level::Critical, 0.85))),
+            Level::Critical
+        );
+        assert_eq!(with_forest(Level::Low, Some(seen(Level::Critical, 0.7))), Level::Low);
+        assert_eq!(with_forest(Level::Medium, Some(seen(Level::Low, 0.95))), Level::Low);
+        assert_eq!(with_forest(Level::Medium, Some(seen(Level::Low, 0.85))), Level::Medium);
+    }
+
+    #[test]
+    fn what_was_not_understood_is_at_least_medium_whatever_forest_and_history_say() {
+        let neutral = familiar();
+        assert_eq!(
+            join(Level::Low, Some(seen(Level::Low, 1.0)), false, &neutral),
+            Level::Medium
+        );
+    }
+
+    #[test]
+    fn history_moves_only_medium_and_only_down_and_only_without_a_stain() {
+        let familiar = familiar();
+        assert_eq!(join(Level::Medium, None, true, &familiar), Level::Low);
+        assert_eq!(join(Level::High, None, true, &familiar), Level::High);
+        assert_eq!(join(Level::Critical, None, true, &familiar), Level::Critical);
+        for stain in [
+            History {
+                refused: 1,
+                ..familiar.history
+            },
+            History {
+                failed: 1,
+                ..familiar.history
+            },
+            History {
+                harmful: 1,
+                ..familiar.history
+            },
+            History {
+                user_seen: 0,
+                ..familiar.history
+            },
+        ] {
+            let stained = Circumstances {
+                history: stain,
+                ..Circumstances::default()
+            };
+            assert_eq!(join(Level::Medium, None, true, &stained), Level::Medium, "{stain:?}");
+        }
+    }
+
+    #[test]
+    fn a_strained_host_raises_medium_by_one() {
+        let full = Snapshot {
+            memory_usage: Usage {
+                percent: Some(99.0),
+                ..Usage::default()
+            },
+            ..Snapshot::default()
+        };
+        let busy = Snapshot {
+            cpus: Some(2),
+            load_avg: LoadAvg {
+                one: Some(9.0),
+                ..LoadAvg::default()
+            },
+            ..Snapshot::default()
+        };
+        for snapshot in [&full, &busy] {
+            let strained = Circumstances {
+                snapshot: Some(snapshot),
+                ..Circumstances::default()
+            };
+            assert_eq!(join(Level::Medium, None, true, &strained), Level::High);
+            assert_eq!(join(Level::Low, None, true, &strained), Level::Low);
+            assert_eq!(join(Level::High, None, true, &strained), Level::High);
+        }
+    }
+
+    #[test]
+    fn the_joined_score_stays_in_the_joined_level() {
+        for rules in Level::ALL {
+            for forest in Level::ALL {
+                let prediction = Some(seen(*forest, 0.97));
+                let joined = join(*rules, prediction, true, &Circumstances::default());
+                assert_eq!(
+                    level(place_in_band(joined, floor(*rules), prediction)),
+                    joined,
+                    "{rules} {forest}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named_with_a_remedy() {
+        let settings = config::Risk {
+            rules: vec!["/nonexistent/rules.toml".into()],
+            model: None,
+        };
+        let error = Assessor::load(&settings).unwrap_err().to_string();
+        assert!(
+            error.contains("/nonexistent/rules.toml") && error.contains("risk.rules"),
+            "{error}"
+        );
+    }
+}

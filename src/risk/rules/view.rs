@@ -1,0 +1,200 @@
+//! A simple command as conditions look at it: what several of them need is computed once.
+
+use std::cell::OnceCell;
+
+use regex::Regex;
+
+use super::glob::Names;
+use crate::command::{self, OperandClass, Origin, Script, SimpleCommand, Word};
+
+/// Longest cluster of single-letter flags (`-rvfz`), dash aside; what is longer is a long name after one dash.
+const MAX_CLUSTER: usize = 7;
+
+/// One simple command within its script.
+pub(super) struct View<'a> {
+    script: &'a Script,
+    command: &'a SimpleCommand,
+    words: String,
+    named: bool,
+    classes: OnceCell<Vec<OperandClass>>,
+    operands: OnceCell<Vec<&'a Word>>,
+}
+
+impl<'a> View<'a> {
+    /// `named` says whether a program of this name is spoken of by some rule.
+    pub(super) fn new(script: &'a Script, command: &'a SimpleCommand, named: impl Fn(&str) -> bool) -> Self {
+        Self {
+            script,
+            command,
+            named: command.program().is_some_and(named),
+            words: join(command),
+            classes: OnceCell::new(),
+            operands: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn script(&self) -> &Script {
+        self.script
+    }
+
+    pub(super) fn program(&self) -> Option<&str> {
+        self.command.program()
+    }
+
+    /// Whether some rule speaks of the program by name.
+    pub(super) fn is_named(&self) -> bool {
+        self.named
+    }
+
+    /// The program's base name and the arguments, joined by single blanks.
+    pub(super) fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// The arguments that are not flags, in order.
+    pub(super) fn operands(&self) -> &[&'a Word] {
+        self.operands.get_or_init(|| operands(self.command.arguments()))
+    }
+
+    /// The classes of the operands, in order.
+    pub(super) fn operand_classes(&self) -> &[OperandClass] {
+        self.classes.get_or_init(|| {
+            self.operands()
+                .iter()
+                .map(|word| command::operand_class(word))
+                .collect()
+        })
+    }
+
+    /// The files that redirections may write.
+    pub(super) fn written(&self) -> impl Iterator<Item = &'a Word> {
+        let writing = self
+            .command
+            .redirections
+            .iter()
+            .filter(|redirection| redirection.writes());
+        writing.map(|redirection| &redirection.target)
+    }
+
+    /// Whether one of the names is given as a flag.
+    pub(super) fn has_flag(&self, names: &Names) -> bool {
+        self.flags().any(|flag| names.iter().any(|name| is_flag(flag, name)))
+    }
+
+    /// Whether the words stand in a row behind the program, flags and what may be their values aside.
+    pub(super) fn has_subcommand(&self, wanted: &[Names]) -> bool {
+        subcommand(self.command.arguments(), wanted)
+    }
+
+    pub(super) fn is_after(&self, names: &Names) -> bool {
+        self.in_pipeline(names, |stage| stage < self.command.stage)
+    }
+
+    pub(super) fn is_before(&self, names: &Names) -> bool {
+        self.in_pipeline(names, |stage| stage > self.command.stage)
+    }
+
+    /// Whether a wrapper or an interpreter of one of these names runs it.
+    pub(super) fn is_run_by(&self, names: &Names) -> bool {
+        match &self.command.origin {
+            Origin::Wrapped(by) | Origin::Inner(by) => names.has(by),
+            Origin::Substitution => names.has("substitution"),
+            Origin::Direct => false,
+        }
+    }
+
+    pub(super) fn assigns(&self, regex: &Regex) -> bool {
+        let mut assignments = self.command.assignments.iter();
+        assignments.any(|assignment| regex.is_match(&format!("{}={}", assignment.name, assignment.value.text)))
+    }
+
+    /// Whether the program's name or one of its words hides what it is.
+    pub(super) fn is_disguised(&self) -> bool {
+        self.command.words.first().is_some_and(|word| word.disguised)
+    }
+
+    fn flags(&self) -> impl Iterator<Item = &'a str> {
+        let before_end = self.command.arguments().iter().take_while(|word| word.text != "--");
+        before_end
+            .map(|word| word.text.as_str())
+            .filter(|text| text.len() > 1 && text.starts_with('-'))
+    }
+
+    fn in_pipeline(&self, names: &Names, place: impl Fn(usize) -> bool) -> bool {
+        let others = self
+            .script
+            .commands
+            .iter()
+            .filter(|other| other.pipeline == self.command.pipeline);
+        others
+            .filter(|other| place(other.stage))
+            .filter_map(SimpleCommand::program)
+            .any(|name| names.has(name))
+    }
+}
+
+fn join(command: &SimpleCommand) -> String {
+    let mut joined = String::with_capacity(command.words.iter().map(|word| word.text.len() + 1).sum());
+    joined.push_str(
+        command
+            .program()
+            .unwrap_or_else(|| command.words.first().map_or("", |word| &word.text)),
+    );
+    for word in command.arguments() {
+        joined.push(' ');
+        joined.push_str(&word.text);
+    }
+    joined
+}
+
+fn operands(arguments: &[Word]) -> Vec<&Word> {
+    let mut flags_end = false;
+    let mut found = Vec::with_capacity(arguments.len());
+    for word in arguments {
+        if !flags_end && word.text == "--" {
+            flags_end = true;
+        } else if flags_end || !word.text.starts_with('-') || word.text == "-" {
+            found.push(word);
+        }
+    }
+    found
+}
+
+/// Whether a word that begins with a dash gives the flag of this name.
+fn is_flag(word: &str, name: &str) -> bool {
+    match word.strip_prefix("--") {
+        Some(long) => super::glob::matches(name, long.split('=').next().unwrap_or(long)),
+        None => is_short_flag(word.trim_start_matches('-'), name),
+    }
+}
+
+fn is_short_flag(word: &str, name: &str) -> bool {
+    let clustered = word.len() <= MAX_CLUSTER && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let mut letters = name.chars();
+    match (letters.next(), letters.next()) {
+        (Some(letter), None) => word.starts_with(letter) || (clustered && word.contains(letter)),
+        _ => super::glob::matches(name, word.split('=').next().unwrap_or(word)),
+    }
+}
+
+fn subcommand(arguments: &[Word], wanted: &[Names]) -> bool {
+    let Some((first, rest)) = wanted.split_first() else {
+        return true;
+    };
+    let mut after_flag = false;
+    for (place, word) in arguments.iter().enumerate() {
+        if word.text.starts_with('-') {
+            after_flag = !word.text.contains('=');
+            continue;
+        }
+        let remaining = arguments.get(place + 1..).unwrap_or_default();
+        if first.has(&word.text) && subcommand(remaining, rest) {
+            return true;
+        }
+        if !after_flag {
+            return false;
+        }
+        after_flag = false;
+    }
+    false
+}
