@@ -1,0 +1,168 @@
+"""Trains the shipped forest: corpus, features from the daemon, fit, calibration, export, proof, card and report."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import RandomForestClassifier
+
+import card as cards
+import corpus
+import forest
+import measures
+import parity
+import report
+from circumstances import with_circumstances
+from forest import Calibration, Labels, Votes
+from scorer import Features, Rows, Scorer, features
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+# Rows in the card, and rows that the daemon is tried on before the model is installed.
+GOLDEN_ROWS = 48
+PARITY_ROWS = 4000
+# Largest model that belongs into the repository, in bytes.
+MAX_MODEL_BYTES = 5 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Data:
+    """The training data: the corpus twice, once as `score` sees it and once in random circumstances."""
+
+    commands: list[str]
+    features: Features
+    rows: Rows
+    labels: Labels
+    groups: Labels
+    digest: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A forest with what was learned about it."""
+
+    forest: RandomForestClassifier
+    calibration: Calibration
+    metrics: dict[str, Any]
+    model: bytes
+
+    def probabilities(self, rows: Rows) -> Votes:
+        """What scikit-learn's forest says, calibrated."""
+        return self.calibration.apply(self.forest.predict_proba(rows))
+
+
+def prepare(lines: list[corpus.Line], scored: Features, seed: int) -> Data:
+    """Labels, groups and rows of the corpus."""
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([scored.rows, with_circumstances(scored, rng)])
+    names = sorted({line.group for line in lines})
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = np.array([corpus.LEVELS.index(line.label) for line in lines])
+    groups = np.array([numbers[line.group] for line in lines])
+    text = "".join(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in lines)
+    digest = cards.sha256(text.encode() + rows.tobytes())
+    return Data([line.cmd for line in lines], scored, rows, np.tile(labels, 2), np.tile(groups, 2), digest)
+
+
+def train(data: Data, seed: int) -> Trained:
+    """Fits and calibrates; the measures are of predictions for groups that were not seen."""
+    votes = forest.out_of_fold(data.rows, data.labels, data.groups, seed)
+    calibration = forest.calibrate(votes, data.labels)
+    metrics = measures.cross_validated(calibration.apply(votes), data.labels)
+    fitted = forest.fit(data.rows, data.labels, seed)
+    return Trained(fitted, calibration, metrics, forest.export(fitted))
+
+
+def describe(data: Data, trained: Trained, seed: int) -> dict[str, Any]:
+    """The card, with golden rows of which half stand on thresholds."""
+    rng = np.random.default_rng(seed + 1)
+    training = {
+        "commands": len(data.commands),
+        "rows": len(data.rows),
+        "groups": int(data.groups.max()) + 1,
+        "seed": seed,
+        "data_digest": data.digest,
+    }
+    rows = sample(data, trained, GOLDEN_ROWS, rng)
+    golden = cards.golden(rows, trained.probabilities(rows))
+    card = cards.build(trained.model, data.features, trained.calibration, training, trained.metrics)
+    return {**card, "golden": golden}
+
+
+def sample(data: Data, trained: Trained, count: int, rng: np.random.Generator) -> Rows:
+    """Rows of the data, the second half with features on the trees' thresholds."""
+    plain = data.rows[rng.choice(len(data.rows), size=count // 2, replace=False)]
+    moved = data.rows[rng.choice(len(data.rows), size=count - count // 2, replace=False)]
+    return np.concatenate([plain, forest.on_thresholds(trained.forest, moved, rng)])
+
+
+def prove(data: Data, trained: Trained, card: dict[str, Any], scorer: Scorer, seed: int) -> None:
+    """Raises unless scikit-learn, onnxruntime and the daemon answer alike."""
+    if len(trained.model) > MAX_MODEL_BYTES:
+        raise parity.ParityError(f"the model has {len(trained.model)} bytes; {MAX_MODEL_BYTES} are allowed")
+    rows = sample(data, trained, PARITY_ROWS, np.random.default_rng(seed + 2))
+    apart = parity.same_votes(trained.forest.predict_proba(rows), forest.onnx_votes(trained.model, rows))
+    say(f"onnxruntime agrees on {len(rows)} rows (within {apart:.1e})")
+    golden = cards.golden(rows, trained.probabilities(rows))
+    parity.daemon_accepts(scorer, trained.model, card, golden)
+    say(f"the daemon agrees on {len(golden)} rows (within {parity.TOLERANCE:.0e})")
+
+
+def install(directory: Path, trained: Trained, card: dict[str, Any], data: Data, scorer: Scorer) -> Scorer:
+    """Writes model and card, and has the daemon score the corpus with them."""
+    path = parity.write(directory, trained.model, card)
+    installed = Scorer(scorer.binary, scorer.rules, path)
+    ours = trained.probabilities(data.features.rows)
+    apart = parity.daemon_agrees(installed.answers(data.commands), ours)
+    say(f"the daemon agrees on all {len(ours)} commands (within {apart:.1e})")
+    return installed
+
+
+def importances(data: Data, trained: Trained) -> dict[str, float]:
+    """Mean decrease in impurity, by feature."""
+    return dict(zip(data.features.names, map(float, trained.forest.feature_importances_), strict=True))
+
+
+def say(text: str) -> None:
+    """Tells the person who waits."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--binary", type=Path, default=ROOT / "target/release/opspilot", help="the opspilot to ask for features"
+    )
+    parser.add_argument("--rules", type=Path, default=ROOT / "config/rules.toml")
+    parser.add_argument("--output", type=Path, default=HERE, help="where risk.onnx, risk.json and REPORT.md go")
+    parser.add_argument("--seed", type=int, default=corpus.SEED)
+    parser.add_argument("--evaluate", type=Path, help="a directory of JSONL files to measure on, never to train on")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Trains, proves and installs."""
+    options = arguments()
+    scorer = Scorer(options.binary, options.rules)
+    lines = corpus.generate(options.seed)
+    say(f"scoring {len(lines)} commands")
+    scored = features(scorer.answers([line.cmd for line in lines]))
+    data = prepare(lines, scored, options.seed)
+    say(f"training on {len(data.rows)} rows of {len(scored.names)} features")
+    trained = train(data, options.seed)
+    card = describe(data, trained, options.seed)
+    prove(data, trained, card, scorer, options.seed)
+    installed = install(options.output, trained, card, data, scorer)
+    elsewhere = measures.on_files(options.evaluate, scorer, installed) if options.evaluate else []
+    text = report.render(card, importances(data, trained), elsewhere)
+    (options.output / "REPORT.md").write_text(text, encoding="utf-8")
+    say(f"{installed.model}: {card['model']['bytes']} bytes, macro F1 {trained.metrics['macro_f1']}")
+
+
+if __name__ == "__main__":
+    main()
