@@ -1,1 +1,211 @@
-//! (to come)
+//! The record: `SQLite` behind one writer, an append-only chain of events, and the tables that people ask.
+//!
+//! [`Store`] is the daemon's handle. Each change goes through a bounded queue to one thread, is committed with
+//! `synchronous=FULL` together with whatever else waits, and is answered when it is durable. Nothing is ever dropped: a
+//! full queue makes the asker wait. [`Reader`] asks questions over a read-only connection of its own.
+//!
+//! Every change is an event, chained by digest to all before it; the tables are what follows from the events, written in
+//! the same transaction. Nothing outside this room knows that it is `SQLite`.
+
+mod cache;
+mod chain;
+mod change;
+mod error;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod key;
+mod project;
+mod reader;
+mod schema;
+mod sql;
+mod tally;
+mod text;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+pub use chain::ChainState;
+pub use change::{
+    Aftermath, Answer, End, Forecast, HostInfo, NewCommand, NewSession, NewSnapshot, Outcome, Resolution, Scoring,
+    SessionEnd, Start, Verdict,
+};
+pub use error::StoreError;
+pub use reader::{CommandDetail, CommandSummary, Event, LogFilter, Reader, SessionFilter, SessionSummary};
+pub use text::recordable;
+
+use crate::domain::{CommandId, History, Name, SessionId};
+use cache::HistoryCache;
+use change::Change;
+use key::RecordKey;
+use writer::{Request, Writer};
+
+/// Changes that may wait for the writer; beyond them, askers wait.
+const QUEUE: usize = 1024;
+
+/// The record, open for writing. Clones share one writer.
+#[derive(Debug, Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    requests: mpsc::Sender<Request>,
+    cache: Arc<HistoryCache>,
+    key: RecordKey,
+    bastion_id: Uuid,
+    last_command_id: AtomicI64,
+}
+
+impl Store {
+    /// Opens the record at `path`, creates it where there is none, and ends what a crash left open.
+    ///
+    /// Blocks: call it before the runtime is busy. The writer thread ends after [`Store::close`], or when the last clone
+    /// is dropped.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] with the reason: in use, of a newer version, damaged, not writable, no room.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_tuned(path, |_| Ok(()))
+    }
+
+    fn open_tuned(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<Self, StoreError> {
+        open(path, tune).map_err(|source| StoreError::Open {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    /// This bastion's identity, as it stands in every row.
+    pub fn bastion_id(&self) -> Uuid {
+        self.shared.bastion_id
+    }
+
+    /// Records that a session has begun.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub async fn begin_session(&self, session: NewSession) -> Result<(), StoreError> {
+        self.write(Change::SessionBegan(Box::new(session))).await
+    }
+
+    /// Records that a session has ended.
+    ///
+    /// # Errors
+    /// [`StoreError::SessionNotOpen`], and as [`Store::record`].
+    pub async fn end_session(&self, id: SessionId, end: SessionEnd) -> Result<(), StoreError> {
+        self.write(Change::SessionEnded(id, end)).await
+    }
+
+    /// Records a command. When this returns, it is on disk. A caller that stops waiting does not stop the writing.
+    ///
+    /// # Errors
+    /// [`StoreError::Rejected`] where values contradict each other or the session is not on record; [`StoreError::Full`],
+    /// [`StoreError::ReadOnly`], [`StoreError::Corrupt`], [`StoreError::Database`] where the disk or the file fails;
+    /// [`StoreError::Closed`].
+    pub async fn record(&self, command: NewCommand) -> Result<CommandId, StoreError> {
+        let id = CommandId(self.shared.last_command_id.fetch_add(1, Ordering::Relaxed) + 1);
+        self.write(Change::Recorded(id, Box::new(command))).await?;
+        Ok(id)
+    }
+
+    /// Records how a question ended: the command runs, or it never will. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Transition`] where the command is not held, and as [`Store::record`].
+    pub async fn resolve(&self, id: CommandId, resolution: Resolution) -> Result<(), StoreError> {
+        self.write(Change::Resolved(id, resolution)).await
+    }
+
+    /// Records how a run ended.
+    ///
+    /// # Errors
+    /// [`StoreError::Transition`] where the command is not running, and as [`Store::record`].
+    pub async fn finish(&self, id: CommandId, outcome: Outcome) -> Result<(), StoreError> {
+        self.write(Change::Finished(id, Box::new(outcome))).await
+    }
+
+    /// Records what was seen of the target after a run that is finished already. An impact given here replaces the first.
+    ///
+    /// # Errors
+    /// [`StoreError::NotAmendable`] where there is nothing to add to, and as [`Store::record`].
+    pub async fn amend_context_after(&self, id: CommandId, aftermath: Aftermath) -> Result<(), StoreError> {
+        self.write(Change::Amended(id, Box::new(aftermath))).await
+    }
+
+    /// Keeps a whole snapshot of a target.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub async fn save_snapshot(&self, snapshot: NewSnapshot) -> Result<(), StoreError> {
+        self.write(Change::SnapshotSaved(snapshot)).await
+    }
+
+    /// What the record says about a pattern, from memory. A pattern that was not met for very long may count as new.
+    pub fn history(&self, user: &Name, target: &Name, command_hash: &str) -> History {
+        self.shared.cache.history(user, target, command_hash)
+    }
+
+    /// HMAC-SHA-256 of `bytes` under this bastion's record key, in hexadecimal.
+    pub fn mac(&self, bytes: &[u8]) -> String {
+        self.shared.key.mac(bytes)
+    }
+
+    /// Writes what is queued and lets go of the database. Afterwards every change is refused with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.shared.requests.send(Request::Close(done)).await.is_ok() {
+            // An error only means that the writer was faster with somebody else's request to close.
+            closed.await.unwrap_or_default();
+        }
+    }
+
+    async fn write(&self, change: Change) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Write(change, reply);
+        self.shared
+            .requests
+            .send(request)
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+}
+
+fn open(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<Store, StoreError> {
+    let lock = schema::lock(path)?;
+    let connection = schema::open_writer(path)?;
+    tune(&connection)?;
+    let key = RecordKey::open(path)?;
+    let bastion_id = schema::bastion_id(&connection)?;
+    let cache = Arc::new(HistoryCache::new(cache::CAPACITY));
+    cache.keep(tally::newest(&connection, cache::CAPACITY)?);
+    let last_command_id = AtomicI64::new(schema::last_command_id(&connection)?);
+    let writer = Writer::start(connection, lock, bastion_id, Arc::clone(&cache))?;
+    let (requests, queue) = mpsc::channel(QUEUE);
+    std::thread::Builder::new()
+        .name("record".to_owned())
+        .spawn(move || writer.serve(queue))
+        .map_err(|source| StoreError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+    Ok(Store {
+        shared: Arc::new(Shared {
+            requests,
+            cache,
+            key,
+            bastion_id,
+            last_command_id,
+        }),
+    })
+}
+
+#[cfg(test)]
+mod tests;

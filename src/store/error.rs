@@ -1,0 +1,142 @@
+//! What can go wrong with the record, and what to do about it.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+use crate::domain::{CommandId, SessionId, State};
+
+/// A fault of the record.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database could not be opened.
+    #[error("cannot open the record at {}: {source}", path.display())]
+    Open {
+        /// The database file.
+        path: PathBuf,
+        /// Why.
+        source: Box<StoreError>,
+    },
+    /// Another process writes to the database.
+    #[error("another opspilot is using it; stop that one first, or give each its own `store.path`")]
+    Locked,
+    /// Another program kept the database locked for longer than is waited.
+    #[error("another program keeps the database locked; let backups and `sqlite3` sessions read only, and briefly")]
+    Busy,
+    /// There is no database.
+    #[error("there is no such file; `opspilot serve` creates it when it first starts")]
+    Missing,
+    /// The database was written by a newer opspilot.
+    #[error(
+        "it was written by a newer opspilot (schema {found}, this one knows {known}); install that version or newer"
+    )]
+    Newer {
+        /// The schema version of the file.
+        found: i64,
+        /// The newest schema version that this program knows.
+        known: i64,
+    },
+    /// The database was written by an older opspilot and has not been brought up to date.
+    #[error(
+        "it was written by an older opspilot (schema {found}, this one needs {known}); start `opspilot serve` once"
+    )]
+    Outdated {
+        /// The schema version of the file.
+        found: i64,
+        /// The schema version that is needed.
+        known: i64,
+    },
+    /// The file is a database of something else.
+    #[error("it is the database of another program; point `store.path` elsewhere")]
+    Foreign,
+    /// The file is not a sound database.
+    #[error(
+        "the database is damaged or no database at all: restore a backup, or move it aside to start an empty record"
+    )]
+    Corrupt,
+    /// The disk is full.
+    #[error("the disk that holds the record is full; free some space, nothing else needs to be done")]
+    Full,
+    /// The file or its directory cannot be written, which reading beside a writer needs as well.
+    #[error("the record or its directory cannot be written; run as the user who owns them, or give them to that user")]
+    ReadOnly,
+    /// The key file can be read by others.
+    #[error("{} can be read by others (mode {mode:o}); run `chmod 600` on it", path.display())]
+    KeyExposed {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The key file does not hold a key.
+    #[error("{} does not hold a key of 32 bytes; restore it from a backup: earlier MACs cannot be checked without it", path.display())]
+    KeyMalformed {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A file beside the database could not be used.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The step does not fit where the command stands.
+    #[error("command {id} is {}, so it cannot become {to}", state_or_unknown(*from))]
+    Transition {
+        /// The command.
+        id: CommandId,
+        /// Where it stands; `None` when there is no such command.
+        from: Option<State>,
+        /// Where it should have gone.
+        to: State,
+    },
+    /// The context after the command is known already, or the command has not ended.
+    #[error("command {0} has no end yet, or its context afterwards is recorded already")]
+    NotAmendable(CommandId),
+    /// There is no such open session.
+    #[error("session {0} is not open")]
+    SessionNotOpen(SessionId),
+    /// The values contradict each other or what is recorded; a defect of the caller.
+    #[error("the record refuses contradictory values: {0}")]
+    Rejected(String),
+    /// The record has been closed.
+    #[error("the record is closed")]
+    Closed,
+    /// A schema step failed.
+    #[error("cannot bring the database up to date: {0}")]
+    Migration(rusqlite_migration::Error),
+    /// A value could not be written as JSON.
+    #[error("cannot encode a value: {0}")]
+    Encode(#[from] serde_json::Error),
+    /// Any other fault of the database.
+    #[error("the database failed: {0}")]
+    Database(rusqlite::Error),
+}
+
+fn state_or_unknown(state: Option<State>) -> &'static str {
+    state.map_or("not on record", State::as_str)
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Self::ReadOnly,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt,
+            Some(ErrorCode::ConstraintViolation) => Self::Rejected(error.to_string()),
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl From<rusqlite_migration::Error> for StoreError {
+    fn from(error: rusqlite_migration::Error) -> Self {
+        match error {
+            rusqlite_migration::Error::RusqliteError { err, .. } => err.into(),
+            other => Self::Migration(other),
+        }
+    }
+}

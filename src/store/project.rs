@@ -1,0 +1,332 @@
+//! Each change as it shows in the tables. A step that does not fit where a command stands is refused here.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use serde_json::Value;
+
+use super::StoreError;
+use super::cache::Count;
+use super::change::{
+    Aftermath, Change, End, NewCommand, NewSession, NewSnapshot, Outcome, Resolution, SessionEnd, Start,
+};
+use super::sql::{count, rfc3339};
+use super::tally::{self, Step, Subject};
+use crate::domain::{CommandId, Impact, SessionId, State};
+
+/// Brings the tables to where they stand after `change`, and gives the counts that moved.
+pub(super) fn project(connection: &Connection, bastion_id: &str, change: &Change) -> Result<Vec<Count>, StoreError> {
+    match change {
+        Change::SessionBegan(session) => begin_session(connection, bastion_id, session).map(|()| Vec::new()),
+        Change::SessionEnded(id, end) => end_session(connection, *id, end).map(|()| Vec::new()),
+        Change::Recorded(id, command) => record(connection, bastion_id, *id, command),
+        Change::Resolved(id, resolution) => resolve(connection, *id, resolution),
+        Change::Finished(id, outcome) => finish(connection, *id, outcome),
+        Change::Amended(id, aftermath) => amend(connection, *id, aftermath),
+        Change::SnapshotSaved(snapshot) => save_snapshot(connection, snapshot).map(|()| Vec::new()),
+    }
+}
+
+fn begin_session(connection: &Connection, bastion_id: &str, session: &NewSession) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO sessions (id, bastion_id, user_id, roles, target, login, client_address, client_version,
+                                   channel_info, state, started_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'open', ?10)",
+        )?
+        .execute(params![
+            session.id.to_string(),
+            bastion_id,
+            session.user.as_str(),
+            serde_json::to_string(&session.roles)?,
+            session.target.as_ref().map(crate::domain::Name::as_str),
+            session.login,
+            session.client_address,
+            session.client_version,
+            json(session.channel_info.as_ref()),
+            rfc3339(session.started_at),
+        ])?;
+    Ok(())
+}
+
+fn end_session(connection: &Connection, id: SessionId, end: &SessionEnd) -> Result<(), StoreError> {
+    let state = if end.at.is_some() { "closed" } else { "interrupted" };
+    let ended = connection
+        .prepare_cached(
+            "UPDATE sessions SET state = ?2, ended_at = ?3, end_reason = ?4 WHERE id = ?1 AND state = 'open'",
+        )?
+        .execute(params![id.to_string(), state, end.at.map(rfc3339), end.reason])?;
+    if ended == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::SessionNotOpen(id))
+    }
+}
+
+fn record(
+    connection: &Connection,
+    bastion_id: &str,
+    id: CommandId,
+    command: &NewCommand,
+) -> Result<Vec<Count>, StoreError> {
+    let timestamp = rfc3339(command.timestamp);
+    insert_command(connection, bastion_id, id, command, &timestamp)?;
+    tally::list_pattern(connection, command, &timestamp)?;
+    let subject = Subject {
+        session_id: command.session_id.to_string(),
+        user: command.user.to_string(),
+        target: command.target.to_string(),
+        command_hash: command.command_hash.clone(),
+        timestamp,
+    };
+    let step = Step {
+        commands: 1,
+        ran: i64::from(command.start == Start::Running),
+        asked: i64::from(command.start == Start::Held),
+        denied: i64::from(command.start == Start::Denied),
+        ..Step::default()
+    };
+    tally::advance(connection, &subject, &step)
+}
+
+fn insert_command(
+    connection: &Connection,
+    bastion_id: &str,
+    id: CommandId,
+    command: &NewCommand,
+    timestamp: &str,
+) -> Result<(), StoreError> {
+    let scoring = command.scoring.as_ref();
+    let forecast = scoring.and_then(|scoring| scoring.forecast);
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO command_executions (
+             id, uid, bastion_id, session_id, parent_id, timestamp, user_id, target, login, channel, host_info, cwd,
+             command, command_mac, exactness, command_hash, pattern, pattern_version,
+             initial_risk_level, initial_risk_score, ml_risk_level, ml_confidence, final_risk_level, final_risk_score,
+             reasons, features, feature_digest, model_digest, decision, policy, state, state_reason,
+             system_context, context_missing)
+         VALUES (
+             :id, :uid, :bastion_id, :session_id, :parent_id, :timestamp, :user_id, :target, :login, :channel, :host_info, :cwd,
+             :command, :command_mac, :exactness, :command_hash, :pattern, :pattern_version,
+             :initial_risk_level, :initial_risk_score, :ml_risk_level, :ml_confidence, :final_risk_level, :final_risk_score,
+             :reasons, :features, :feature_digest, :model_digest, :decision, :policy, :state, :state_reason,
+             :system_context, :context_missing)",
+    )?;
+    statement.execute(named_params! {
+        ":id": id.0,
+        ":uid": command.uid.to_string(),
+        ":bastion_id": bastion_id,
+        ":session_id": command.session_id.to_string(),
+        ":parent_id": command.parent_id.map(|parent| parent.0),
+        ":timestamp": timestamp,
+        ":user_id": command.user.as_str(),
+        ":target": command.target.as_str(),
+        ":login": command.login,
+        ":channel": command.channel.as_str(),
+        ":host_info": serde_json::to_string(&command.host_info)?,
+        ":cwd": command.cwd,
+        ":command": command.command,
+        ":command_mac": command.command_mac,
+        ":exactness": command.exactness.as_str(),
+        ":command_hash": command.command_hash,
+        ":pattern": command.pattern,
+        ":pattern_version": command.pattern_version,
+        ":initial_risk_level": scoring.map(|scoring| scoring.initial_risk_level.as_str()),
+        ":initial_risk_score": scoring.map(|scoring| scoring.initial_risk_score),
+        ":ml_risk_level": forecast.map(|forecast| forecast.level.as_str()),
+        ":ml_confidence": forecast.map(|forecast| forecast.confidence),
+        ":final_risk_level": scoring.map(|scoring| scoring.final_risk_level.as_str()),
+        ":final_risk_score": scoring.map(|scoring| scoring.final_risk_score),
+        ":reasons": scoring.map(|scoring| scoring.reasons.to_string()),
+        ":features": scoring.map(|scoring| serde_json::to_string(&scoring.features)).transpose()?,
+        ":feature_digest": scoring.map(|scoring| &scoring.feature_digest),
+        ":model_digest": scoring.and_then(|scoring| scoring.model_digest.as_ref()),
+        ":decision": command.decision.as_str(),
+        ":policy": command.policy,
+        ":state": State::from(command.start).as_str(),
+        ":state_reason": command.state_reason,
+        ":system_context": json(command.system_context.as_ref()),
+        ":context_missing": command.context_missing,
+    })?;
+    Ok(())
+}
+
+fn resolve(connection: &Connection, id: CommandId, resolution: &Resolution) -> Result<Vec<Count>, StoreError> {
+    let (verdict, to) = (&resolution.verdict, resolution.verdict.state());
+    let answer = verdict.answer();
+    let mut statement = connection.prepare_cached(
+        "UPDATE command_executions SET
+             state = :state, state_reason = coalesce(:reason, state_reason), user_confirmed = :confirmed,
+             confirmation_time_ms = :time_ms, answered_by = :by, answer_channel = :channel,
+             system_context = coalesce(:context, system_context),
+             context_missing = iif(:context IS NULL, context_missing, NULL)
+         WHERE id = :id AND state = 'held'",
+    )?;
+    let changed = statement.execute(named_params! {
+        ":id": id.0,
+        ":state": to.as_str(),
+        ":reason": verdict.reason(),
+        ":confirmed": answer.map(|(yes, _)| yes),
+        ":time_ms": answer.map(|(_, answer)| count(answer.time_ms)),
+        ":by": answer.map(|(_, answer)| answer.by.as_str()),
+        ":channel": answer.map(|(_, answer)| answer.channel.as_str()),
+        ":context": json(resolution.system_context.as_ref()),
+    })?;
+    let subject = moved(connection, id, to, changed)?;
+    let step = Step {
+        ran: i64::from(to == State::Running),
+        confirmed: i64::from(answer.is_some_and(|(yes, _)| yes)),
+        refused: i64::from(answer.is_some_and(|(yes, _)| !yes)),
+        expired: i64::from(to == State::Expired),
+        denied: i64::from(to == State::Denied),
+        confirmation_ms: answer.map_or(0, |(_, answer)| count(answer.time_ms)),
+        ..Step::default()
+    };
+    tally::advance(connection, &subject, &step)
+}
+
+fn finish(connection: &Connection, id: CommandId, outcome: &Outcome) -> Result<Vec<Count>, StoreError> {
+    let (to, success) = (outcome.end.state(), outcome.end.success());
+    let (code, signal, reason) = match &outcome.end {
+        End::Exited(code) => (Some(*code), None, None),
+        End::Killed(signal) => (None, Some(signal), None),
+        End::Interrupted(reason) => (None, None, Some(reason)),
+        End::Unreported => (None, None, None),
+    };
+    let mut statement = connection.prepare_cached(
+        "UPDATE command_executions SET
+             state = :state, state_reason = coalesce(:reason, state_reason), execution_success = :success,
+             exit_code = :code, exit_signal = :signal, execution_time_ms = :time_ms, stdout_length = :stdout,
+             stderr_length = :stderr, cwd_after = :cwd, system_context_after = :context,
+             context_after_missing = :missing, actual_impact = :impact, impact_evidence = :evidence
+         WHERE id = :id AND state = 'running'",
+    )?;
+    let duration_ms = outcome.execution_time_ms.map(count);
+    let changed = statement.execute(named_params! {
+        ":id": id.0,
+        ":state": to.as_str(),
+        ":reason": reason,
+        ":success": success,
+        ":code": code,
+        ":signal": signal,
+        ":time_ms": duration_ms,
+        ":stdout": outcome.stdout_length.map(count),
+        ":stderr": outcome.stderr_length.map(count),
+        ":cwd": outcome.cwd_after,
+        ":context": json(outcome.aftermath.system_context.as_ref()),
+        ":missing": outcome.aftermath.context_missing,
+        ":impact": outcome.aftermath.impact.map(Impact::as_str),
+        ":evidence": json(outcome.aftermath.evidence.as_ref()),
+    })?;
+    let subject = moved(connection, id, to, changed)?;
+    let step = Step {
+        succeeded: i64::from(success == Some(true)),
+        failed: i64::from(success == Some(false)),
+        duration_ms,
+        impact: outcome.aftermath.impact,
+        ..Step::default()
+    };
+    tally::advance(connection, &subject, &step)
+}
+
+fn amend(connection: &Connection, id: CommandId, aftermath: &Aftermath) -> Result<Vec<Count>, StoreError> {
+    let before: Option<String> = connection
+        .prepare_cached(
+            "SELECT actual_impact FROM command_executions
+             WHERE id = ?1 AND state IN ('finished', 'interrupted') AND system_context_after IS NULL",
+        )?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?
+        .ok_or(StoreError::NotAmendable(id))?;
+    connection
+        .prepare_cached(
+            "UPDATE command_executions SET system_context_after = ?2, context_after_missing = ?3,
+                 actual_impact = coalesce(?4, actual_impact), impact_evidence = coalesce(?5, impact_evidence)
+             WHERE id = ?1",
+        )?
+        .execute(params![
+            id.0,
+            json(aftermath.system_context.as_ref()),
+            aftermath.context_missing,
+            aftermath.impact.map(Impact::as_str),
+            json(aftermath.evidence.as_ref()),
+        ])?;
+    let subject = tally::subject(connection, id)?.ok_or(StoreError::NotAmendable(id))?;
+    let impact_before = aftermath.impact.and(before).and_then(|word| word.parse().ok());
+    tally::advance(
+        connection,
+        &subject,
+        &Step {
+            impact: aftermath.impact,
+            impact_before,
+            ..Step::default()
+        },
+    )
+}
+
+/// The subject of a command that was moved to `to`; an error where it was not in the state to be moved from.
+fn moved(connection: &Connection, id: CommandId, to: State, changed: usize) -> Result<Subject, StoreError> {
+    match tally::subject(connection, id)? {
+        Some(subject) if changed == 1 => Ok(subject),
+        _ => Err(StoreError::Transition {
+            id,
+            from: state_of(connection, id)?,
+            to,
+        }),
+    }
+}
+
+fn state_of(connection: &Connection, id: CommandId) -> Result<Option<State>, StoreError> {
+    let word: Option<String> = connection
+        .prepare_cached("SELECT state FROM command_executions WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    Ok(word.and_then(|word| word.parse().ok()))
+}
+
+fn save_snapshot(connection: &Connection, snapshot: &NewSnapshot) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT INTO system_contexts (target, taken_at, profile, snapshot) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![
+            snapshot.target.as_str(),
+            rfc3339(snapshot.taken_at),
+            json(snapshot.profile.as_ref()),
+            snapshot.snapshot.to_string(),
+        ])?;
+    Ok(())
+}
+
+/// What a crash left open: ended now, as far as it is known.
+pub(super) fn left_open(connection: &Connection) -> Result<Vec<Change>, StoreError> {
+    const REASON: &str = "the bastion stopped before it ended";
+    let mut changes = Vec::new();
+    let mut commands = connection
+        .prepare("SELECT id, state = 'held' FROM command_executions WHERE state IN ('held', 'running') ORDER BY id")?;
+    for row in commands.query_map([], |row| Ok((CommandId(row.get(0)?), row.get(1)?)))? {
+        changes.push(match row? {
+            (id, true) => Change::Resolved(
+                id,
+                Resolution {
+                    verdict: super::Verdict::Interrupted(REASON.to_owned()),
+                    system_context: None,
+                },
+            ),
+            (id, false) => Change::Finished(id, Box::new(Outcome::unseen(REASON))),
+        });
+    }
+    let mut sessions = connection.prepare("SELECT id FROM sessions WHERE state = 'open' ORDER BY id")?;
+    for id in sessions.query_map([], |row| row.get::<_, String>(0))? {
+        let id = id?.parse().map(SessionId).map_err(|_| StoreError::Corrupt)?;
+        changes.push(Change::SessionEnded(
+            id,
+            SessionEnd {
+                at: None::<Timestamp>,
+                reason: REASON.to_owned(),
+            },
+        ));
+    }
+    Ok(changes)
+}
+
+fn json(value: Option<&Value>) -> Option<String> {
+    value.map(Value::to_string)
+}

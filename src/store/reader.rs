@@ -1,0 +1,375 @@
+//! Questions to the record, over a read-only connection that never holds up the writer.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::types::{ToSql, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::StoreError;
+use super::chain::{self, ChainState, hex};
+use super::schema;
+use super::sql::{optional_word, rfc3339, word};
+use crate::domain::{Channel, CommandId, Decision, Exactness, Impact, Level, Name, State};
+
+/// The record, open for reading, also while the daemon writes.
+///
+/// Its calls block: in async code, run them through `spawn_blocking`.
+#[derive(Debug)]
+pub struct Reader {
+    pub(super) connection: Connection,
+}
+
+/// Which commands to list. The default: the newest 50 of all.
+#[derive(Debug, Clone)]
+pub struct LogFilter {
+    /// Of this user only.
+    pub user: Option<Name>,
+    /// On this target only.
+    pub target: Option<Name>,
+    /// Of this final level only.
+    pub level: Option<Level>,
+    /// With this decision only.
+    pub decision: Option<Decision>,
+    /// Submitted at or after this moment.
+    pub since: Option<Timestamp>,
+    /// With a lower number than this: the next page after the one that ended with it.
+    pub before: Option<CommandId>,
+    /// Whose redacted text contains this, upper and lower case told apart.
+    pub text: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        let (user, target, level, decision, since, before, text) = Default::default();
+        Self {
+            user,
+            target,
+            level,
+            decision,
+            since,
+            before,
+            text,
+            limit: 50,
+        }
+    }
+}
+
+/// Which sessions to list. The default: the newest 50 of all.
+#[derive(Debug, Clone)]
+pub struct SessionFilter {
+    /// Of this user only.
+    pub user: Option<Name>,
+    /// On this target only.
+    pub target: Option<Name>,
+    /// Begun at or after this moment.
+    pub since: Option<Timestamp>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl Default for SessionFilter {
+    fn default() -> Self {
+        Self {
+            user: None,
+            target: None,
+            since: None,
+            limit: 50,
+        }
+    }
+}
+
+/// A command in a list. Fields are columns of `command_executions`; text is as recorded, not yet fit for a terminal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "columns, described in ARCHITECTURE.md")]
+pub struct CommandSummary {
+    pub id: CommandId,
+    pub uid: String,
+    pub timestamp: String,
+    pub user_id: String,
+    pub target: String,
+    pub login: String,
+    pub channel: Channel,
+    pub command: String,
+    pub exactness: Exactness,
+    pub final_risk_level: Option<Level>,
+    pub final_risk_score: Option<f64>,
+    pub decision: Decision,
+    pub state: State,
+    pub user_confirmed: Option<bool>,
+    pub execution_success: Option<bool>,
+    pub exit_code: Option<u32>,
+    pub exit_signal: Option<String>,
+    pub execution_time_ms: Option<i64>,
+    pub actual_impact: Option<Impact>,
+}
+
+/// One command's whole life: every column by its name, JSON columns as JSON, and the events that made them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CommandDetail {
+    /// All columns of `command_executions`.
+    #[serde(flatten)]
+    pub columns: Map<String, Value>,
+    /// Its events, in order.
+    pub events: Vec<Event>,
+}
+
+/// One event of the chain.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Event {
+    /// Its place in the chain, from 1.
+    pub seq: i64,
+    /// When it was written, RFC 3339.
+    pub at: String,
+    /// What happened.
+    pub kind: String,
+    /// What was asked of the record.
+    pub payload: Value,
+    /// Its digest, in hexadecimal.
+    pub digest: String,
+}
+
+/// A session in a list. Fields are columns of `sessions`, and the number of its commands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "columns, described in ARCHITECTURE.md")]
+pub struct SessionSummary {
+    pub id: String,
+    pub user_id: String,
+    pub target: Option<String>,
+    pub login: Option<String>,
+    pub client_address: String,
+    pub client_version: String,
+    pub state: String,
+    pub started_at: String,
+    pub ended_at: Option<String>,
+    pub end_reason: Option<String>,
+    pub commands: i64,
+}
+
+impl Reader {
+    /// Opens the record at `path`.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] with the reason: missing, of another version, damaged.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = schema::open_reader(path).map_err(|source| StoreError::Open {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        Ok(Self { connection })
+    }
+
+    /// Commands, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`] and [`StoreError::Corrupt`], as for all questions.
+    pub fn log(&self, filter: &LogFilter) -> Result<Vec<CommandSummary>, StoreError> {
+        let question = Question::log(filter);
+        self.ask(&question, summary)
+    }
+
+    /// One command's whole life; `None` where there is no such command.
+    ///
+    /// # Errors
+    /// As [`Reader::log`].
+    pub fn show(&self, id: CommandId) -> Result<Option<CommandDetail>, StoreError> {
+        let mut statement = self.connection.prepare_cached(SHOW)?;
+        let Some(columns) = statement.query_row([id.0], all_columns).optional()? else {
+            return Ok(None);
+        };
+        Ok(Some(CommandDetail {
+            columns,
+            events: self.events_of(id)?,
+        }))
+    }
+
+    /// Sessions, newest first.
+    ///
+    /// # Errors
+    /// As [`Reader::log`].
+    pub fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionSummary>, StoreError> {
+        self.ask(&Question::sessions(filter), session_summary)
+    }
+
+    /// Walks over the whole chain of events, in constant memory.
+    ///
+    /// # Errors
+    /// As [`Reader::log`]; a broken chain is not an error but an answer.
+    pub fn verify_chain(&self) -> Result<ChainState, StoreError> {
+        chain::verify(&self.connection)
+    }
+
+    fn events_of(&self, id: CommandId) -> Result<Vec<Event>, StoreError> {
+        let mut statement = self.connection.prepare_cached(EVENTS_OF)?;
+        let events = statement.query_map([id.0], event)?.collect::<Result<_, _>>()?;
+        Ok(events)
+    }
+
+    fn ask<T>(&self, question: &Question, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(&question.sql)?;
+        let values = params_from_iter(question.values.iter().map(AsRef::as_ref));
+        let rows = statement.query_map(values, read)?.collect::<Result<_, _>>()?;
+        Ok(rows)
+    }
+}
+
+pub(super) const SHOW: &str = "SELECT * FROM command_executions WHERE id = ?1";
+
+pub(super) const EVENTS_OF: &str =
+    "SELECT seq, at, kind, payload, digest FROM events WHERE command_id = ?1 ORDER BY seq";
+
+const LOG: &str = "SELECT id, uid, timestamp, user_id, target, login, channel, command, exactness, final_risk_level,
+    final_risk_score, decision, state, user_confirmed, execution_success, exit_code, exit_signal, execution_time_ms,
+    actual_impact FROM command_executions WHERE";
+
+const SESSIONS: &str = "SELECT id, user_id, target, login, client_address, client_version, state, started_at, ended_at,
+    end_reason, (SELECT count(*) FROM command_executions WHERE session_id = sessions.id) FROM sessions WHERE";
+
+/// A statement with only the conditions that were asked for, so that each can use its index, and their values.
+pub(super) struct Question {
+    pub(super) sql: String,
+    pub(super) values: Vec<Box<dyn ToSql>>,
+}
+
+impl Question {
+    pub(super) fn log(filter: &LogFilter) -> Self {
+        let before = filter.before.map_or(i64::MAX, |id| id.0);
+        let mut question = Self {
+            sql: format!("{LOG} id < ?1"),
+            values: vec![Box::new(before)],
+        };
+        question.and("user_id = ?", filter.user.as_ref().map(Name::to_string));
+        question.and("target = ?", filter.target.as_ref().map(Name::to_string));
+        question.and("final_risk_level = ?", filter.level.map(Level::as_str));
+        question.and("decision = ?", filter.decision.map(Decision::as_str));
+        question.and("instr(command, ?) > 0", filter.text.clone());
+        // Numbers are given in the order of arrival, so nearly in that of time: the first bounds the walk, the second is exact.
+        let since = filter.since.map(rfc3339);
+        question.and(
+            "id >= (SELECT min(id) FROM command_executions WHERE timestamp >= ?)",
+            since.clone(),
+        );
+        question.and("+timestamp >= ?", since);
+        question.end("id", filter.limit)
+    }
+
+    pub(super) fn sessions(filter: &SessionFilter) -> Self {
+        let since = filter.since.map(rfc3339).unwrap_or_default();
+        let mut question = Self {
+            sql: format!("{SESSIONS} started_at >= ?1"),
+            values: vec![Box::new(since)],
+        };
+        question.and("user_id = ?", filter.user.as_ref().map(Name::to_string));
+        question.and("target = ?", filter.target.as_ref().map(Name::to_string));
+        question.end("started_at", filter.limit)
+    }
+
+    fn and(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
+        if let Some(value) = value {
+            self.sql.push_str(" AND ");
+            self.sql.push_str(condition);
+            self.values.push(Box::new(value));
+        }
+    }
+
+    fn end(mut self, newest_by: &str, limit: u32) -> Self {
+        self.sql.push_str(" ORDER BY ");
+        self.sql.push_str(newest_by);
+        self.sql.push_str(" DESC LIMIT ?");
+        self.values.push(Box::new(limit));
+        self
+    }
+}
+
+fn summary(row: &Row<'_>) -> rusqlite::Result<CommandSummary> {
+    Ok(CommandSummary {
+        id: CommandId(row.get(0)?),
+        uid: row.get(1)?,
+        timestamp: row.get(2)?,
+        user_id: row.get(3)?,
+        target: row.get(4)?,
+        login: row.get(5)?,
+        channel: word(row, 6)?,
+        command: row.get(7)?,
+        exactness: word(row, 8)?,
+        final_risk_level: optional_word(row, 9)?,
+        final_risk_score: row.get(10)?,
+        decision: word(row, 11)?,
+        state: word(row, 12)?,
+        user_confirmed: row.get(13)?,
+        execution_success: row.get(14)?,
+        exit_code: row.get(15)?,
+        exit_signal: row.get(16)?,
+        execution_time_ms: row.get(17)?,
+        actual_impact: row.get::<_, Option<String>>(18)?.map(|_| word(row, 18)).transpose()?,
+    })
+}
+
+fn session_summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
+    Ok(SessionSummary {
+        id: row.get(0)?,
+        user_id: row.get(1)?,
+        target: row.get(2)?,
+        login: row.get(3)?,
+        client_address: row.get(4)?,
+        client_version: row.get(5)?,
+        state: row.get(6)?,
+        started_at: row.get(7)?,
+        ended_at: row.get(8)?,
+        end_reason: row.get(9)?,
+        commands: row.get(10)?,
+    })
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let (payload, digest): (String, Vec<u8>) = (row.get(3)?, row.get(4)?);
+    Ok(Event {
+        seq: row.get(0)?,
+        at: row.get(1)?,
+        kind: row.get(2)?,
+        payload: serde_json::from_str(&payload).unwrap_or(Value::String(payload)),
+        digest: hex(&digest),
+    })
+}
+
+/// Columns that hold JSON.
+const JSON: &[&str] = &[
+    "host_info",
+    "reasons",
+    "features",
+    "system_context",
+    "system_context_after",
+    "impact_evidence",
+];
+
+/// Columns that hold truth values.
+const BOOLEAN: &[&str] = &["user_confirmed", "execution_success"];
+
+fn all_columns(row: &Row<'_>) -> rusqlite::Result<Map<String, Value>> {
+    let names: Vec<String> = row.as_ref().column_names().into_iter().map(str::to_owned).collect();
+    let mut columns = Map::new();
+    for (index, name) in names.into_iter().enumerate() {
+        let value = column(&name, row.get_ref(index)?);
+        columns.insert(name, value);
+    }
+    Ok(columns)
+}
+
+fn column(name: &str, value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) if BOOLEAN.contains(&name) => Value::Bool(number != 0),
+        ValueRef::Integer(number) => Value::from(number),
+        ValueRef::Real(number) => Value::from(number),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text_column(name, &super::recordable(bytes)),
+    }
+}
+
+fn text_column(name: &str, text: &str) -> Value {
+    let json = JSON.contains(&name).then(|| serde_json::from_str(text).ok()).flatten();
+    json.unwrap_or_else(|| Value::from(text))
+}

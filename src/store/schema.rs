@@ -1,0 +1,149 @@
+//! The database file: created, checked, brought up to date, owned.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite_migration::{M, Migrations};
+use uuid::Uuid;
+
+use super::StoreError;
+
+/// In the order in which they are applied; never changed once released.
+const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("../../migrations/0001_record.sql"))];
+
+/// `OPIL`, in the file's header: what tells our databases from those of other programs.
+const APPLICATION_ID: i64 = 0x4f50_494c;
+
+/// How long a statement waits for another process (a backup, a person with `sqlite3`): long enough for those to end, and
+/// short enough that a user whose command waits for it is told before giving up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Prepared statements that are kept; more than there are.
+const STATEMENTS: usize = 64;
+
+/// The one lock that lets a process write to the database; held until dropped.
+pub(super) fn lock(database: &Path) -> Result<File, StoreError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let path = PathBuf::from(path);
+    let file_error = |source| StoreError::File {
+        path: path.clone(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(file_error)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked),
+        Err(TryLockError::Error(source)) => Err(file_error(source)),
+    }
+}
+
+/// Opens the database to write, creates it where there is none, and brings it up to date.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
+    create_private(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    refuse_foreign(&connection)?;
+    refuse_newer(&connection)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
+    Ok(connection)
+}
+
+/// Opens the database to read; a writer may be at work meanwhile.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
+    // SQLite would not say whether it is missing or not ours to read.
+    File::open(path).map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => StoreError::Missing,
+        _ => StoreError::File {
+            path: path.to_owned(),
+            source,
+        },
+    })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    refuse_foreign(&connection)?;
+    let found = refuse_newer(&connection)?;
+    if found < newest() {
+        return Err(StoreError::Outdated { found, known: newest() });
+    }
+    Ok(connection)
+}
+
+/// This bastion's identity, made when the record is.
+pub(super) fn bastion_id(connection: &Connection) -> Result<Uuid, StoreError> {
+    let known: Option<String> = connection
+        .query_row("SELECT value FROM meta WHERE key = 'bastion_id'", [], |row| row.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return id.parse().map_err(|_| StoreError::Corrupt);
+    }
+    let id = Uuid::now_v7();
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES ('bastion_id', ?1)",
+        [id.to_string()],
+    )?;
+    Ok(id)
+}
+
+/// The highest command number that was ever given.
+pub(super) fn last_command_id(connection: &Connection) -> Result<i64, StoreError> {
+    let last = connection
+        .query_row(
+            "SELECT seq FROM sqlite_sequence WHERE name = 'command_executions'",
+            [],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(last.unwrap_or(0))
+}
+
+/// `SQLite` gives its journal and shared memory the permissions of the database.
+fn create_private(path: &Path) -> Result<(), StoreError> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(StoreError::File {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn refuse_foreign(connection: &Connection) -> Result<(), StoreError> {
+    let id: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if id == APPLICATION_ID || (id == 0 && tables == 0) {
+        Ok(())
+    } else {
+        Err(StoreError::Foreign)
+    }
+}
+
+fn refuse_newer(connection: &Connection) -> Result<i64, StoreError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found > newest() {
+        Err(StoreError::Newer { found, known: newest() })
+    } else {
+        Ok(found)
+    }
+}
+
+fn newest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,30 @@
+//! The record over real files.
+
+mod durability;
+mod files;
+mod life;
+mod questions;
+
+use rusqlite::Connection;
+use serde_json::{Map, Value};
+
+use super::fixtures::Fixture;
+use super::{CommandDetail, Reader};
+use crate::domain::CommandId;
+
+/// A connection past the store: what an outsider with write access could do.
+fn outsider(fixture: &Fixture) -> Connection {
+    Connection::open(fixture.path()).unwrap()
+}
+
+fn detail(fixture: &Fixture, id: CommandId) -> CommandDetail {
+    Reader::open(&fixture.path()).unwrap().show(id).unwrap().unwrap()
+}
+
+fn columns(fixture: &Fixture, id: CommandId) -> Map<String, Value> {
+    detail(fixture, id).columns
+}
+
+fn number(connection: &Connection, sql: &str) -> i64 {
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
