@@ -1,1 +1,324 @@
-//! (to come)
+//! The gate: one command's way from submission to record, as one function.
+//!
+//! [`Gate::pass`] is the only place where a [`Permit`] is made, and nothing reaches a target without one.
+
+mod case;
+mod engine;
+mod hosts;
+mod intercept;
+mod pending;
+mod permit;
+mod remembered;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{OnFailure, UserKind};
+use crate::domain::{CommandId, Decision, Name};
+use crate::store::{self, Resolution, Start, Store, StoreError, Verdict};
+
+use case::Case;
+use hosts::Hosts;
+use remembered::Remembered;
+
+pub use engine::{Engine, EngineError};
+pub use intercept::{Asked, Boxed, Ending, Intercept, Observe, Observer, Refusal, Request, Session, Submission};
+pub use pending::{Answer, Claim, ConfirmError, Confirmed, Pending, TooManyPending};
+pub use permit::Permit;
+
+/// What every command passes on its way to a target. Shared by all sessions.
+#[derive(Debug)]
+pub struct Gate {
+    engine: ArcSwap<Engine>,
+    engine_replaced: watch::Sender<()>,
+    store: Store,
+    pending: Pending,
+    remembered: Remembered,
+    hosts: Hosts,
+    /// What goes on after a command has ended: the snapshot after, and the impact.
+    aftermath: TaskTracker,
+}
+
+/// The answer to a question that was put, or why there is none.
+enum Consent {
+    /// Somebody answered, after so many milliseconds.
+    Answered(Answer, u64),
+    /// Nobody did.
+    Missing(Refusal),
+}
+
+impl Gate {
+    /// A gate that decides by `engine` and records in `store`.
+    pub fn new(engine: Engine, store: Store) -> Self {
+        Self {
+            engine: ArcSwap::from_pointee(engine),
+            engine_replaced: watch::Sender::new(()),
+            store,
+            pending: Pending::default(),
+            remembered: Remembered::default(),
+            hosts: Hosts::default(),
+            aftermath: TaskTracker::new(),
+        }
+    }
+
+    /// The engine that decides now.
+    pub fn engine(&self) -> Arc<Engine> {
+        self.engine.load_full()
+    }
+
+    /// Decides by another engine from the next command on, and decides open questions again.
+    pub fn replace_engine(&self, engine: Engine) {
+        self.engine.store(Arc::new(engine));
+        self.engine_replaced.send_replace(());
+    }
+
+    /// The record.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Answers yes to an open question from the console.
+    pub fn confirm(&self, by: &Name, code: &str) -> Result<Confirmed, ConfirmError> {
+        let engine = self.engine();
+        self.pending.confirm(by, code, Instant::now(), |claim| {
+            engine
+                .decide(claim)
+                .is_some_and(|verdict| verdict.decision != Decision::Deny)
+        })
+    }
+
+    /// Waits for what goes on after commands have ended, then closes the record.
+    pub async fn close(&self) {
+        self.aftermath.close();
+        self.aftermath.wait().await;
+        self.store.close().await;
+    }
+
+    /// The whole way of a command: assess, decide, record, ask, permit, finish.
+    ///
+    /// # Errors
+    /// Why it did not run. Nothing of it reached the target then.
+    pub async fn pass<I: Intercept>(
+        self: &Arc<Self>,
+        request: Request,
+        observer: &Observer,
+        intercept: &mut I,
+    ) -> Result<Ending, Refusal> {
+        let mut case = self.assess(request)?;
+        let id = self.record(&case).await?;
+        match case.start {
+            Start::Denied => return Err(case.denial()),
+            Start::Held => {
+                let consent = self.ask(&mut case, observer, intercept).await;
+                self.resolve(&case, id, consent).await?;
+            }
+            Start::Running => {}
+        }
+        if case.verdict.decision == Decision::Warn {
+            intercept.warn(&case.question()).await;
+        }
+        let concurrent = self.hosts.started(&case.request.session.target);
+        let ending = intercept.run(case.permit()).await;
+        self.hosts.ended(&case.request.session.target);
+        self.finish(case, id, &ending, concurrent, observer).await;
+        Ok(ending)
+    }
+
+    /// Assesses and decides, from memory alone. Where user or target are not configured any longer, the door is closed.
+    fn assess(&self, request: Request) -> Result<Case, Refusal> {
+        let seen = self.hosts.last(&request.session.target);
+        let mut case = Case::assess(self.engine(), &self.store, request, seen).ok_or(Refusal::NoPolicy)?;
+        if case.start == Start::Held && self.remembered.holds(&case.same(), Instant::now()) {
+            case.start = Start::Running;
+        }
+        Ok(case)
+    }
+
+    /// Makes the command durable. `None` stands for a command that goes unrecorded because the configuration prefers that.
+    async fn record(&self, case: &Case) -> Result<Option<CommandId>, Refusal> {
+        match self.store.record(case.new_command()).await {
+            Ok(id) => Ok(Some(id)),
+            Err(error) => unrecorded(case, &error).map(|()| None),
+        }
+    }
+
+    /// Puts the question and waits for the answer from wherever it comes.
+    async fn ask<I: Intercept>(&self, case: &mut Case, observer: &Observer, intercept: &mut I) -> Consent {
+        let Some(answerer) = answerer(case) else {
+            return Consent::Missing(Refusal::NoOwner);
+        };
+        let confirm = &case.engine.config.confirm;
+        let mut ticket = match self
+            .pending
+            .open(&answerer, case.about(), case.claim(), confirm.max_pending)
+        {
+            Ok(ticket) => ticket,
+            Err(full) => return Consent::Missing(Refusal::TooManyPending(full.to_string())),
+        };
+        let asked = case.asked(ticket.code(), answerer);
+        let limit = confirm.timeout;
+        let began = Instant::now();
+        let refresh = self.refresh_context(&case.request.session.target, observer);
+        let answering = async {
+            tokio::select! {
+                answer = intercept.ask(&asked) => answer.ok_or(Refusal::Abandoned),
+                answer = ticket.answered() => Ok(answer),
+                refusal = self.denied_meanwhile(case) => Err(refusal),
+            }
+        };
+        let (answer, fresh) = alongside(timeout(limit, answering), refresh).await;
+        if let Some(seen) = fresh {
+            case.context_before = Some(seen);
+        }
+        match answer.unwrap_or(Err(Refusal::Expired(limit))) {
+            Ok(answer) => Consent::Answered(answer, millis(began)),
+            Err(refusal) => Consent::Missing(refusal),
+        }
+    }
+
+    /// Returns when a new engine denies what an old one asked about.
+    async fn denied_meanwhile(&self, case: &Case) -> Refusal {
+        let mut replaced = self.engine_replaced.subscribe();
+        loop {
+            if let Some(refusal) = case.denied_by(&self.engine()) {
+                return refusal;
+            }
+            if replaced.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Takes a fresh snapshot while the user reads.
+    async fn refresh_context(&self, target: &Name, observer: &Observer) -> Option<hosts::Seen> {
+        let snapshot = observer.snapshot().await.ok()?;
+        self.hosts.keep(target, snapshot);
+        self.hosts.last(target)
+    }
+
+    /// Records what came of the question; `Ok` means that the command runs now.
+    async fn resolve(&self, case: &Case, id: Option<CommandId>, consent: Consent) -> Result<(), Refusal> {
+        let (verdict, outcome) = match consent {
+            Consent::Missing(refusal) => (unanswered(&refusal), Err(refusal)),
+            Consent::Answered(answer, time_ms) => self.answered(case, answer, time_ms),
+        };
+        let resolution = Resolution {
+            verdict,
+            system_context: case.fresh_context(),
+        };
+        if let Some(id) = id
+            && let Err(error) = self.store.resolve(id, resolution).await
+        {
+            unrecorded(case, &error)?;
+        }
+        outcome
+    }
+
+    /// What an answer means. The configuration may have changed since the question was put, so it is decided again.
+    fn answered(&self, case: &Case, answer: Answer, time_ms: u64) -> (Verdict, Result<(), Refusal>) {
+        let recorded = store::Answer {
+            by: answer.by,
+            channel: answer.via,
+            time_ms,
+        };
+        if !answer.yes {
+            return (Verdict::Refused(recorded), Err(Refusal::Refused));
+        }
+        if let Some(refusal) = case.denied_by(&self.engine()) {
+            return (Verdict::Denied(refusal.to_string()), Err(refusal));
+        }
+        self.remembered
+            .remember(case.same(), Instant::now(), case.verdict.remember);
+        (Verdict::Confirmed(recorded), Ok(()))
+    }
+
+    /// Records the end, and sees to the snapshot after and the impact without making anybody wait.
+    async fn finish(
+        self: &Arc<Self>,
+        case: Case,
+        id: Option<CommandId>,
+        ending: &Ending,
+        concurrent: u32,
+        observer: &Observer,
+    ) {
+        let Some(id) = id else { return };
+        let immediate = case.aftermath(ending, Err("not taken yet"), concurrent);
+        if let Err(error) = self.store.finish(id, case::outcome(ending, immediate)).await {
+            tracing::error!(%id, %error, "cannot record the end of a command");
+            return;
+        }
+        let (gate, observer, ending) = (self.clone(), observer.clone(), ending.clone());
+        self.aftermath
+            .spawn(async move { gate.look_after(case, id, ending, concurrent, observer).await });
+    }
+
+    async fn look_after(&self, case: Case, id: CommandId, ending: Ending, concurrent: u32, observer: Observer) {
+        let target = &case.request.session.target;
+        let taken = observer.snapshot().await;
+        if let Ok(snapshot) = &taken {
+            self.hosts.keep(target, snapshot.clone());
+            if let Err(error) = self.store.save_snapshot(case::new_snapshot(target, snapshot)).await {
+                tracing::error!(host = %target, %error, "cannot record a snapshot");
+            }
+        }
+        let aftermath = case.aftermath(&ending, taken.as_ref().map_err(String::as_str), concurrent);
+        if let Err(error) = self.store.amend_context_after(id, aftermath).await {
+            tracing::error!(%id, %error, "cannot record what a command did");
+        }
+    }
+}
+
+/// Whether a command that cannot be recorded may run all the same.
+fn unrecorded(case: &Case, error: &StoreError) -> Result<(), Refusal> {
+    tracing::error!(user = %case.request.session.user, uid = %case.uid, %error, "cannot record a command");
+    match case.engine.config.store.on_failure {
+        OnFailure::Deny => Err(Refusal::Unrecorded),
+        OnFailure::Allow => Ok(()),
+    }
+}
+
+/// Who answers: the user, or for a robot its owner.
+fn answerer(case: &Case) -> Option<Name> {
+    let user = case.engine.user(&case.request.session.user)?;
+    match user.kind {
+        UserKind::Human => Some(user.name.clone()),
+        UserKind::Robot => user.owner.clone(),
+    }
+}
+
+/// How the record calls a question without an answer.
+fn unanswered(refusal: &Refusal) -> Verdict {
+    match refusal {
+        Refusal::Expired(_) => Verdict::Expired,
+        Refusal::Abandoned => Verdict::Abandoned,
+        Refusal::NoOwner | Refusal::TooManyPending(_) => Verdict::Unanswerable(refusal.to_string()),
+        Refusal::Denied { .. } | Refusal::NoPolicy | Refusal::Refused | Refusal::Unrecorded => {
+            Verdict::Denied(refusal.to_string())
+        }
+    }
+}
+
+/// Waits for `main`; `side` runs alongside and is dropped when it takes longer.
+async fn alongside<A, B>(main: impl Future<Output = A>, side: impl Future<Output = Option<B>>) -> (A, Option<B>) {
+    tokio::pin!(main, side);
+    let mut done = None;
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut main => return (outcome, done),
+            outcome = &mut side, if done.is_none() => match outcome {
+                Some(outcome) => done = Some(outcome),
+                None => return (main.await, None),
+            },
+        }
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

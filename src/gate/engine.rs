@@ -1,0 +1,105 @@
+//! What decides: one configuration with its policies and its assessor, replaced as a whole.
+
+use std::path::Path;
+
+use crate::command::Script;
+use crate::config::{Config, ConfigErrors, Target, User};
+use crate::domain::{Channel, Name};
+use crate::policy::{self, Policies};
+use crate::risk::{Assessment, Assessor, Circumstances, RiskError};
+
+use super::pending::Claim;
+
+/// Why an engine cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The configuration has faults.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// Rules or model cannot be used.
+    #[error(transparent)]
+    Risk(#[from] RiskError),
+}
+
+/// One consistent set of settings. A command is judged by one engine from beginning to end.
+#[derive(Debug)]
+pub struct Engine {
+    /// The settings.
+    pub config: Config,
+    policies: Policies,
+    assessor: Assessor,
+}
+
+impl Engine {
+    /// Reads a configuration and all that it names. Blocks: call it outside asynchronous code.
+    ///
+    /// # Errors
+    /// A fault in the configuration, the rules or the model; nothing is left half-made.
+    pub fn load(file: &Path) -> Result<Self, EngineError> {
+        let config = Config::load(file)?;
+        let assessor = Assessor::load(&config.risk)?;
+        Ok(Self::new(config, assessor))
+    }
+
+    /// The engine of a configuration.
+    pub fn new(config: Config, assessor: Assessor) -> Self {
+        let policies = Policies::new(&config.policies);
+        Self {
+            config,
+            policies,
+            assessor,
+        }
+    }
+
+    /// A configured user.
+    pub fn user(&self, name: &Name) -> Option<&User> {
+        self.config.users.iter().find(|user| user.name == *name)
+    }
+
+    /// A configured target.
+    pub fn target(&self, name: &Name) -> Option<&Target> {
+        self.config.targets.iter().find(|target| target.name == *name)
+    }
+
+    /// The targets that a user may reach as their usual login.
+    pub fn targets_of<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Target> {
+        self.config
+            .targets
+            .iter()
+            .filter(|target| self.policies.admits(user, target, &target.login))
+    }
+
+    /// The login that `asked` stands for at a target that the user may reach with it.
+    pub fn admit(&self, user: &Name, target: &Name, asked: Option<&str>) -> Option<String> {
+        let (user, target) = (self.user(user)?, self.target(target)?);
+        let login = asked.unwrap_or(&target.login);
+        let offered = login == target.login || target.logins.iter().any(|other| other == login);
+        (offered && self.policies.admits(user, target, login)).then(|| login.to_owned())
+    }
+
+    /// Whether the user may use this channel for anything at all.
+    pub fn permits(&self, user: &Name, target: &Name, login: &str, channel: Channel) -> bool {
+        let known = self.user(user).zip(self.target(target));
+        known.is_some_and(|(user, target)| self.policies.permits(user, target, login, channel))
+    }
+
+    /// What scoring says of a command.
+    pub fn assess(&self, script: &Script, circumstances: &Circumstances<'_>) -> Assessment {
+        self.assessor.assess(script, circumstances)
+    }
+
+    /// The digest of the model that scores; `None` without one.
+    pub fn model_digest(&self) -> Option<&str> {
+        self.assessor
+            .forest
+            .as_ref()
+            .map(super::super::risk::forest::Forest::digest)
+    }
+
+    /// What the policy says; `None` where user or target are not configured any longer.
+    pub fn decide(&self, claim: &Claim) -> Option<policy::Verdict> {
+        let (user, target) = (self.user(&claim.user)?, self.target(&claim.target)?);
+        let request = policy::Request::new(user, target, &claim.login, claim.channel, claim.level);
+        Some(self.policies.decide(&request))
+    }
+}

@@ -1,0 +1,174 @@
+//! What the gate and whoever intercepts a command say to each other.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::context::Snapshot;
+use crate::domain::{Channel, Dialect, Exactness, Name, SessionId};
+use crate::terminal::Question;
+
+use super::pending::Answer;
+use super::permit::Permit;
+
+/// One SSH connection of a user to one target, as the gate sees it.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The session's identity.
+    pub id: SessionId,
+    /// Who is connected.
+    pub user: Name,
+    /// To where.
+    pub target: Name,
+    /// As whom.
+    pub login: String,
+    /// SHA-256 fingerprint of the host key that the target showed; `None` before it was reached.
+    pub host_key: Option<String>,
+}
+
+/// Something that wants to reach the target.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// In which session.
+    pub session: Session,
+    /// Through which channel.
+    pub channel: Channel,
+    /// What it is.
+    pub submission: Submission,
+    /// The working directory on the target, where it is known.
+    pub cwd: Option<String>,
+}
+
+/// What wants to reach the target.
+#[derive(Debug, Clone)]
+pub enum Submission {
+    /// A command, known.
+    Command {
+        /// Its exact bytes.
+        bytes: Vec<u8>,
+        /// The language that it is written in.
+        dialect: Dialect,
+        /// How surely these are the bytes that will run.
+        exactness: Exactness,
+    },
+    /// A line that a shell ran without asking: it is put on record, and nothing else can be done about it.
+    Ran {
+        /// Its text; empty where it is not known.
+        bytes: Vec<u8>,
+        /// The language that it is written in.
+        dialect: Dialect,
+    },
+    /// Something whose commands cannot be known, described for people: `interactive shell`.
+    Opaque {
+        /// What it is.
+        description: &'static str,
+        /// Whether the policy's `unknown` applies; where it does not, it is recorded only.
+        judged: bool,
+    },
+}
+
+/// Why a command did not run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The policy said no.
+    #[error("denied by policy `{rule}`{}", because.as_deref().map(|why| format!(": {why}")).unwrap_or_default())]
+    Denied {
+        /// The policy's name.
+        rule: String,
+        /// The gravest reason, where scoring gave one.
+        because: Option<String>,
+    },
+    /// No policy applies.
+    #[error("denied: no policy allows this")]
+    NoPolicy,
+    /// The user said no.
+    #[error("cancelled")]
+    Refused,
+    /// Nobody answered in time.
+    #[error("nobody answered within {} s: not run", .0.as_secs())]
+    Expired(Duration),
+    /// The session ended before an answer.
+    #[error("the session ended before an answer: not run")]
+    Abandoned,
+    /// Nobody may answer for this robot.
+    #[error("a robot cannot confirm, and no owner is configured who could")]
+    NoOwner,
+    /// Too many questions are open.
+    #[error("{0}")]
+    TooManyPending(String),
+    /// The command could not be recorded.
+    #[error("cannot record the command, so it is not run; ask the bastion's admin to look at its log")]
+    Unrecorded,
+}
+
+/// How a command ended, as far as it was seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// The exit code, where there was one.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it, by its SSH name (`TERM`).
+    pub exit_signal: Option<String>,
+    /// Exit codes of the pipeline's stages, where the shell reports them.
+    pub pipe_status: Vec<i32>,
+    /// From the first byte sent to the end seen.
+    pub duration: Duration,
+    /// Bytes of standard output; on a PTY, of the one stream that there is.
+    pub stdout_length: Option<u64>,
+    /// Bytes of standard error; `None` on a PTY.
+    pub stderr_length: Option<u64>,
+    /// The working directory afterwards.
+    pub cwd: Option<String>,
+    /// Why the end was not seen; `None` where it was.
+    pub lost: Option<String>,
+}
+
+impl Ending {
+    /// An end that was not seen.
+    pub fn lost(why: impl Into<String>, duration: Duration) -> Self {
+        Self {
+            lost: Some(why.into()),
+            duration,
+            ..Self::default()
+        }
+    }
+}
+
+/// A question as it is put: what to show, and who may answer where.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What to show.
+    pub question: Question,
+    /// The code that answers it from the console.
+    pub code: String,
+    /// Who answers.
+    pub answerer: Name,
+    /// Whether that is the session's own user, so that the session's own input may answer.
+    pub here: bool,
+}
+
+/// Whoever holds a command between a user and a target: it can speak with the user and run what has a permit.
+///
+/// The futures may be dropped at any await: the gate does so when the answer comes from elsewhere or never.
+pub trait Intercept: Send {
+    /// Tells the user what was seen, and goes on.
+    fn warn(&mut self, question: &Question) -> impl Future<Output = ()> + Send;
+
+    /// Puts a question in the session; `None` means that the session is gone.
+    fn ask(&mut self, asked: &Asked) -> impl Future<Output = Option<Answer>> + Send;
+
+    /// Sends what the permit owns, and waits for the end.
+    fn run(&mut self, permit: Permit) -> impl Future<Output = Ending> + Send;
+}
+
+/// A future that a trait object can return.
+pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// Takes snapshots of the session's target.
+pub trait Observe: Send + Sync {
+    /// A fresh snapshot, or why there is none.
+    fn snapshot(&self) -> Boxed<Result<Snapshot, String>>;
+}
+
+/// A shared observer.
+pub type Observer = Arc<dyn Observe>;
