@@ -1,1 +1,290 @@
-//! (to come)
+//! SSH in and out: who connects, where they may go, and the channels between them and their targets.
+
+mod address;
+mod ask;
+mod channel;
+mod client;
+mod console;
+mod door;
+mod exec;
+mod host_key;
+mod intake;
+mod live;
+mod own_exec;
+mod session;
+mod shell;
+mod ssh;
+mod target;
+mod target_channel;
+mod target_writer;
+mod user;
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::keys::PrivateKey;
+use russh::{client as ssh_client, server as ssh_server};
+use tokio::io::BufReader;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Server};
+use crate::gate::{Engine, Gate};
+
+use client::Client;
+use door::{Door, Stranger};
+use live::LiveSessions;
+use own_exec::OwnExecs;
+
+/// Pause after a failed accept: the process may be out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long sessions may take to end once they have been told to.
+const LAST_MOMENTS: Duration = Duration::from_secs(5);
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; is another daemon running there? change server.listen otherwise")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A host key cannot be read or made.
+    #[error("cannot use the host key {}: {reason}", path.display())]
+    HostKey {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// No host key is configured.
+    #[error("no host key is configured; set server.host_keys")]
+    NoHostKey,
+}
+
+/// The SSH side of the daemon.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    listeners: Vec<TcpListener>,
+}
+
+/// What all connections share.
+struct Shared {
+    gate: Arc<Gate>,
+    server_config: Arc<ssh_server::Config>,
+    client_config: Arc<ssh_client::Config>,
+    door: Door,
+    live: LiveSessions,
+    own_execs: Arc<OwnExecs>,
+    tasks: TaskTracker,
+    /// Cancelled when every connection must end.
+    stopping: CancellationToken,
+}
+
+impl Gateway {
+    /// Reads or makes the host keys, and listens.
+    ///
+    /// # Errors
+    /// A host key that cannot be used, an address that cannot be listened on.
+    pub async fn bind(gate: Arc<Gate>) -> Result<Self, GatewayError> {
+        let engine = gate.engine();
+        let settings = &engine.config.server;
+        let keys = host_keys(settings)?;
+        let mut listeners = Vec::new();
+        for address in &settings.listen {
+            let listen = |source| GatewayError::Listen {
+                address: *address,
+                source,
+            };
+            listeners.push(TcpListener::bind(address).await.map_err(listen)?);
+        }
+        let shared = Shared {
+            server_config: ssh::server_config(settings, keys),
+            client_config: ssh::client_config(settings),
+            gate,
+            door: Door::default(),
+            live: LiveSessions::default(),
+            own_execs: Arc::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            listeners,
+        })
+    }
+
+    /// Where it listens: the real ports, where the configuration says 0.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
+    }
+
+    /// Accepts connections until `drain` is cancelled, then waits for the sessions that are open, but no longer than
+    /// `server.drain_timeout`.
+    pub async fn serve(self, drain: CancellationToken) {
+        let mut accepting = JoinSet::new();
+        for listener in self.listeners {
+            accepting.spawn(accept(self.shared.clone(), listener, drain.clone()));
+        }
+        while accepting.join_next().await.is_some() {}
+        drop(accepting);
+        self.shared.tasks.close();
+        let limit = self.shared.gate.engine().config.server.drain_timeout;
+        tracing::info!(
+            sessions = self.shared.live.count(),
+            limit_s = limit.as_secs(),
+            "draining"
+        );
+        if timeout(limit, self.shared.tasks.wait()).await.is_err() {
+            self.shared.stopping.cancel();
+            if timeout(LAST_MOMENTS, self.shared.tasks.wait()).await.is_err() {
+                tracing::warn!("sessions that did not end in time are cut off");
+            }
+        }
+    }
+
+    /// A handle that applies new settings while the gateway serves.
+    pub fn control(&self) -> Control {
+        Control {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+/// Applies new settings while the gateway serves.
+#[derive(Clone)]
+pub struct Control {
+    shared: Arc<Shared>,
+}
+
+impl Control {
+    /// Decides by `engine` from the next command on, and ends the sessions whose user, key or target it does not know.
+    pub fn apply(&self, engine: Engine) {
+        let (old, new) = (self.shared.gate.engine().config.clone(), engine.config.clone());
+        for setting in needs_restart(&old, &new) {
+            tracing::warn!(setting, "has changed, which takes effect at the next restart only");
+        }
+        self.shared.gate.replace_engine(engine);
+        self.shared.own_execs.forget();
+        let ended = self.shared.live.end_unknown(&new);
+        tracing::info!(ended, "the new configuration is in force");
+    }
+}
+
+fn needs_restart<'a>(old: &Config, new: &Config) -> impl Iterator<Item = &'a str> {
+    let changed = [
+        ("server.listen", old.server.listen != new.server.listen),
+        ("server.state_dir", old.server.state_dir != new.server.state_dir),
+        ("server.host_keys", old.server.host_keys != new.server.host_keys),
+        ("store.path", old.store.path != new.store.path),
+    ];
+    changed
+        .into_iter()
+        .filter_map(|(setting, changed)| changed.then_some(setting))
+}
+
+fn host_keys(settings: &Server) -> Result<Vec<PrivateKey>, GatewayError> {
+    if settings.host_keys.is_empty() {
+        return Err(GatewayError::NoHostKey);
+    }
+    let load = |path: &PathBuf| {
+        host_key::load_or_make(path).map_err(|reason| GatewayError::HostKey {
+            path: path.clone(),
+            reason,
+        })
+    };
+    settings.host_keys.iter().map(load).collect()
+}
+
+async fn accept(shared: Arc<Shared>, listener: TcpListener, drain: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            () = drain.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => welcome(&shared, socket, peer),
+            Err(error) => {
+                tracing::error!(%error, "cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Lets a connection in, unless too many strangers stand at the door already.
+fn welcome(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
+    let engine = shared.gate.engine();
+    let server = &engine.config.server;
+    let entered = shared
+        .door
+        .enter(peer.ip(), server.max_unauthenticated, server.max_unauthenticated_per_ip);
+    let Some(stranger) = entered else {
+        tracing::warn!(%peer, "too many connections that have not authenticated");
+        return;
+    };
+    let serving = serve_connection(shared.clone(), socket, peer, stranger, server.login_grace);
+    shared.tasks.spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::debug!(%peer, %error, "a connection ended");
+        }
+    });
+}
+
+async fn serve_connection(
+    shared: Arc<Shared>,
+    socket: TcpStream,
+    peer: SocketAddr,
+    stranger: Stranger,
+    login_grace: Duration,
+) -> Result<(), russh::Error> {
+    let (socket, hang_up) = split_off_hang_up(socket)?;
+    let (authenticated, ended) = (CancellationToken::new(), shared.stopping.child_token());
+    let client = Client::new(shared.clone(), peer, stranger, authenticated.clone(), ended.clone());
+    let socket = BufReader::with_capacity(ssh::READ_BUFFER, socket);
+    let conversation = async {
+        ssh_server::run_stream(shared.server_config.clone(), socket, client)
+            .await?
+            .await
+    };
+    tokio::pin!(conversation);
+    tokio::select! {
+        outcome = &mut conversation => return outcome,
+        () = ended.cancelled() => {}
+        () = too_late(login_grace, authenticated) => tracing::info!(%peer, "not authenticated in time"),
+    }
+    // The session loop may stand still in a write: only the socket's end wakes it for sure.
+    if let Err(error) = hang_up.shutdown(Shutdown::Both) {
+        tracing::debug!(%peer, %error, "the connection was gone before it was ended");
+    }
+    // The session loop may wait for a channel's task, which ends in the same moments.
+    timeout(LAST_MOMENTS, conversation).await.unwrap_or(Ok(()))
+}
+
+/// Returns when the time to authenticate is over, and never for who did.
+async fn too_late(login_grace: Duration, authenticated: CancellationToken) {
+    if timeout(login_grace, authenticated.cancelled()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A second handle on the socket, by which the connection can be ended whatever its owner is doing.
+fn split_off_hang_up(socket: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
+    socket.set_nodelay(true)?;
+    let socket = socket.into_std()?;
+    let hang_up = socket.try_clone()?;
+    Ok((TcpStream::from_std(socket)?, hang_up))
+}

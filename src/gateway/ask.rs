@@ -1,0 +1,33 @@
+//! What every way of asking shares.
+
+use std::time::Instant;
+
+use crate::domain::AnswerChannel;
+use crate::gate::{Answer, Asked};
+use crate::terminal::Question;
+use crate::terminal::prompt;
+
+use super::user::PtyRequest;
+
+/// The block for a PTY, in colour where the terminal has any.
+pub(super) fn terminal_block(question: &Question, pty: Option<&PtyRequest>) -> String {
+    // A terminal that does not know its width says 0.
+    let columns = pty.map(|pty| pty.size.columns).filter(|columns| *columns > 0);
+    let width = columns.map_or(80, |columns| u16::try_from(columns).unwrap_or(u16::MAX));
+    let colour = pty.is_some_and(|pty| !matches!(pty.term.as_str(), "" | "dumb" | "unknown"));
+    prompt::render(question, width, colour)
+}
+
+/// An answer by the user of the session.
+pub(super) fn answered(asked: &Asked, yes: bool, via: AnswerChannel) -> Answer {
+    Answer {
+        yes,
+        by: asked.answerer.clone(),
+        via,
+    }
+}
+
+/// Milliseconds since a moment.
+pub(super) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

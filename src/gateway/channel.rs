@@ -1,0 +1,207 @@
+//! One session channel of a user: what it is set up with, and what it turns out to be for.
+
+use std::sync::Arc;
+
+use russh::ChannelMsg;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::printable;
+
+use super::Shared;
+use super::client::Identity;
+use super::intake::Intake;
+use super::session::{Origin, TargetSession};
+use super::user::{Gone, PtyRequest, Size, Voice, fail, refuse};
+use super::{console, exec, shell};
+
+/// What the channels of one connection are for.
+#[derive(Clone)]
+pub(super) enum Purpose {
+    /// A target.
+    Target(Arc<TargetSession>),
+    /// The console.
+    Console(Arc<console::Console>),
+    /// Nothing; the reason goes to the user.
+    Refuse(String),
+}
+
+impl Purpose {
+    /// What somebody may do with the destination that they asked for. The same words whether it exists or not.
+    pub(super) fn of(shared: &Arc<Shared>, who: &Identity, origin: Origin, ended: &CancellationToken) -> Self {
+        let Some(destination) = &who.destination else {
+            return Self::Console(Arc::new(console::Console::new(shared.clone(), who.user.clone())));
+        };
+        let engine = shared.gate.engine();
+        let Some(login) = engine.admit(&who.user, &destination.target, destination.login.as_deref()) else {
+            tracing::info!(user = %who.user, host = %destination.target, "no policy admits this user there");
+            return Self::Refuse(refusal(who, destination.login.as_deref()));
+        };
+        let (user, target) = (who.user.clone(), destination.target.clone());
+        Self::Target(Arc::new(TargetSession::new(
+            shared.clone(),
+            user,
+            target,
+            login,
+            origin,
+            ended.clone(),
+        )))
+    }
+}
+
+fn refusal(who: &Identity, login: Option<&str>) -> String {
+    let target = who
+        .destination
+        .as_ref()
+        .map(|destination| destination.target.to_string())
+        .unwrap_or_default();
+    match login {
+        Some(login) => format!("no target `{target}` that {} may reach as `{login}`", who.user),
+        None => format!("no target `{target}` that {} may reach", who.user),
+    }
+}
+
+/// What a channel was set up with when its program was asked for.
+#[derive(Debug)]
+pub(super) struct Setup {
+    /// The PTY; `None` without one.
+    pub pty: Option<PtyRequest>,
+    /// The variables that the configuration passes on.
+    pub environment: Vec<(String, String)>,
+    /// What is to run.
+    pub program: Program,
+}
+
+/// What is to run in a channel.
+#[derive(Debug)]
+pub(super) enum Program {
+    /// One command.
+    Exec(Vec<u8>),
+    /// The login shell.
+    Shell,
+    /// A subsystem.
+    Subsystem(String),
+}
+
+/// Serves one channel from its opening to its end.
+pub(super) async fn attend(purpose: Purpose, mut ear: Intake, voice: Voice) {
+    let Some(setup) = hear_setup(&purpose, &mut ear).await else {
+        return;
+    };
+    let served = match purpose {
+        Purpose::Refuse(reason) => refuse(&voice, setup.pty.is_some(), &reason).await,
+        Purpose::Console(console) => console.attend(setup, ear, &voice).await,
+        Purpose::Target(session) => attend_target(session, setup, ear, voice).await,
+    };
+    if served.is_err() {
+        tracing::debug!("a user left before the end of a channel");
+    }
+}
+
+async fn attend_target(session: Arc<TargetSession>, setup: Setup, ear: Intake, voice: Voice) -> Result<(), Gone> {
+    if let Err(error) = session.begin().await {
+        tracing::error!(%error, "cannot record a session");
+        return fail(
+            &voice,
+            setup.pty.is_some(),
+            "cannot record the session, so nothing is run",
+        )
+        .await;
+    }
+    match setup.program {
+        Program::Exec(command) => exec::attend(session, command, setup.pty, setup.environment, ear, voice).await,
+        Program::Shell => shell::attend(session, setup.pty, setup.environment, ear, voice).await,
+        Program::Subsystem(name) => {
+            let reason = format!(
+                "the subsystem `{}` is not supported; for scp, use scp -O",
+                printable(&name)
+            );
+            refuse(&voice, setup.pty.is_some(), &reason).await
+        }
+    }
+}
+
+/// Hears requests until a program is asked for; `None` when the user left first.
+async fn hear_setup(purpose: &Purpose, ear: &mut Intake) -> Option<Setup> {
+    let (mut pty, mut environment) = (None, Vec::new());
+    loop {
+        let program = match ear.next().await? {
+            ChannelMsg::RequestPty {
+                term,
+                col_width,
+                row_height,
+                pix_width,
+                pix_height,
+                terminal_modes,
+                ..
+            } => {
+                let size = Size {
+                    columns: col_width,
+                    rows: row_height,
+                    width: pix_width,
+                    height: pix_height,
+                };
+                pty = Some(PtyRequest {
+                    term,
+                    size,
+                    modes: terminal_modes,
+                });
+                continue;
+            }
+            ChannelMsg::SetEnv {
+                variable_name,
+                variable_value,
+                ..
+            } => {
+                if purpose.accepts(&variable_name) && environment.len() < MAX_VARIABLES {
+                    environment.push((variable_name, variable_value));
+                }
+                continue;
+            }
+            ChannelMsg::Exec { command, .. } => Program::Exec(command),
+            ChannelMsg::RequestShell { .. } => Program::Shell,
+            ChannelMsg::RequestSubsystem { name, .. } => Program::Subsystem(name),
+            ChannelMsg::Close => return None,
+            _ => continue,
+        };
+        return Some(Setup {
+            pty,
+            environment,
+            program,
+        });
+    }
+}
+
+/// Variables passed on for one channel.
+const MAX_VARIABLES: usize = 128;
+
+impl Purpose {
+    fn accepts(&self, variable: &str) -> bool {
+        match self {
+            Self::Target(session) => accepts_variable(&session.gate().engine().config.server.accept_env, variable),
+            Self::Console(_) | Self::Refuse(_) => false,
+        }
+    }
+}
+
+/// Whether a variable may be passed on: by name, or by prefix where the pattern ends in `*`.
+pub(super) fn accepts_variable(accepted: &[String], name: &str) -> bool {
+    accepted.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => name == pattern,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_are_accepted_by_name_or_prefix() {
+        let accepted = ["LANG".to_owned(), "LC_*".to_owned()];
+        assert!(accepts_variable(&accepted, "LANG"));
+        assert!(accepts_variable(&accepted, "LC_ALL"));
+        for refused in ["LANGUAGE", "LD_PRELOAD", "BASH_ENV", "", "lc_all"] {
+            assert!(!accepts_variable(&accepted, refused), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,502 @@
+//! A program that runs as a whole: one exec request, or a shell whose lines are not known.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use russh::{ChannelMsg, Sig};
+use tokio::time::timeout;
+
+use crate::domain::{AnswerChannel, Channel, Dialect, Exactness};
+use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
+use crate::terminal::prompt::{self, ConsoleAddress};
+use crate::terminal::{self, AnswerReader, FirstLine, Question, StdinCode};
+
+use super::ask::{answered, millis, terminal_block};
+use super::intake::Intake;
+use super::session::{LAST_WORDS, TargetSession};
+use super::target_channel::{StartError, TargetChannel, TargetEar, TargetVoice};
+use super::user::{FAILED, Gone, PtyRequest, Size, Voice, fail, refuse, say};
+
+/// Standard input held while a question is open, bytes. Beyond it nothing more is read until the answer.
+const MAX_HELD: usize = 16 * 1024 * 1024;
+
+/// Serves one exec request.
+pub(super) async fn attend(
+    session: Arc<TargetSession>,
+    command: Vec<u8>,
+    pty: Option<PtyRequest>,
+    environment: Vec<(String, String)>,
+    ear: Intake,
+    voice: Voice,
+) -> Result<(), Gone> {
+    if command.contains(&0) {
+        return refuse(
+            &voice,
+            pty.is_some(),
+            "the command holds a NUL byte, which no shell can run",
+        )
+        .await;
+    }
+    let submission = Submission::Command {
+        bytes: command,
+        dialect: Dialect::Bash,
+        exactness: Exactness::Exact,
+    };
+    let whole = Whole::new(session, Starts::Exec, pty, environment, ear, voice);
+    whole.attend(Channel::Exec, submission).await
+}
+
+/// Serves a shell whose lines are not known: asked about once where it has a PTY, recorded only where it has none.
+pub(super) async fn attend_opaque_shell(
+    session: Arc<TargetSession>,
+    pty: Option<PtyRequest>,
+    environment: Vec<(String, String)>,
+    ear: Intake,
+    voice: Voice,
+) -> Result<(), Gone> {
+    let submission = Submission::Opaque {
+        description: "interactive shell",
+        judged: pty.is_some(),
+    };
+    let whole = Whole::new(session, Starts::Shell, pty, environment, ear, voice);
+    whole.attend(Channel::Shell, submission).await
+}
+
+/// What a permit starts.
+#[derive(Debug, Clone, Copy)]
+enum Starts {
+    Exec,
+    Shell,
+}
+
+/// What a held message without data counts for, bytes.
+const MESSAGE_WEIGHT: usize = 64;
+
+/// One program between its user and the target.
+struct Whole {
+    session: Arc<TargetSession>,
+    starts: Starts,
+    pty: Option<PtyRequest>,
+    environment: Vec<(String, String)>,
+    ear: Intake,
+    voice: Voice,
+    held: Held,
+    /// Whether a question stands on the terminal, unanswered.
+    question_open: bool,
+    /// The signal that ended the program, as the target sent it.
+    signal: Option<Sig>,
+}
+
+impl Whole {
+    fn new(
+        session: Arc<TargetSession>,
+        starts: Starts,
+        pty: Option<PtyRequest>,
+        environment: Vec<(String, String)>,
+        ear: Intake,
+        voice: Voice,
+    ) -> Self {
+        let held = Held::default();
+        Self {
+            session,
+            starts,
+            pty,
+            environment,
+            ear,
+            voice,
+            held,
+            question_open: false,
+            signal: None,
+        }
+    }
+
+    async fn attend(mut self, channel: Channel, submission: Submission) -> Result<(), Gone> {
+        let session = self.session.clone();
+        let request = Request {
+            session: session.seen_by_gate(),
+            channel,
+            submission,
+            cwd: None,
+        };
+        let passed = session.gate().pass(request, &session.observer(), &mut self).await;
+        if session.ended.is_cancelled() {
+            return Err(Gone);
+        }
+        match passed {
+            Err(refusal) => self.tell_refusal(&refusal).await,
+            Ok(ending) => self.tell_ending(ending).await,
+        }
+    }
+
+    async fn tell_refusal(&mut self, refusal: &Refusal) -> Result<(), Gone> {
+        self.leave_question().await?;
+        match refusal {
+            Refusal::Unrecorded => fail(&self.voice, self.pty.is_some(), &refusal.to_string()).await,
+            _ => refuse(&self.voice, self.pty.is_some(), &refusal.to_string()).await,
+        }
+    }
+
+    async fn tell_ending(&mut self, ending: Ending) -> Result<(), Gone> {
+        match (ending.lost, self.signal.take(), ending.exit_code) {
+            (Some(why), _, _) => fail(&self.voice, self.pty.is_some(), &why).await,
+            (None, Some(signal), _) => self.voice.exit_signal(signal).await,
+            (None, None, Some(code)) => self.voice.exit(code.cast_unsigned()).await,
+            (None, None, None) => self.voice.exit(FAILED).await,
+        }
+    }
+
+    /// Ends the line of a question that was answered elsewhere or not at all.
+    async fn leave_question(&mut self) -> Result<(), Gone> {
+        if std::mem::take(&mut self.question_open) && self.pty.is_some() {
+            self.voice.stdout(b"\r\n".to_vec()).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks in a framed block on the PTY; the answer is a line.
+    async fn ask_on_terminal(&mut self, asked: &Asked) -> Result<Option<Answer>, Gone> {
+        let pty = self.pty.as_ref();
+        self.voice
+            .stdout(terminal_block(&asked.question, pty).into_bytes())
+            .await?;
+        self.question_open = true;
+        let began = Instant::now();
+        let mut reader = AnswerReader::new(asked.question.expect.clone(), 0);
+        while self.held.bytes <= MAX_HELD
+            && let Some(message) = self.ear.next().await
+        {
+            let data = match message {
+                ChannelMsg::Data { data } => data,
+                ChannelMsg::Eof | ChannelMsg::Signal { .. } => return Ok(Some(no(asked))),
+                ChannelMsg::Close => break,
+                other => {
+                    self.note(&other);
+                    continue;
+                }
+            };
+            let fed = reader.feed(&data, millis(began));
+            self.voice.stdout(fed.echo).await?;
+            self.held.push_data(fed.type_ahead);
+            if let Some(answer) = fed.answer {
+                self.question_open = false;
+                return Ok(Some(answered(
+                    asked,
+                    answer == terminal::Answer::Yes,
+                    AnswerChannel::Terminal,
+                )));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks on standard error; the code is taken from the first line of standard input, or at the console.
+    async fn ask_by_code(&mut self, asked: &Asked) -> Result<Option<Answer>, Gone> {
+        let block = self.code_block(asked);
+        match self.pty {
+            Some(_) => self.voice.stdout(block.replace('\n', "\r\n").into_bytes()).await?,
+            None => self.voice.stderr(block.into_bytes()).await?,
+        }
+        let mut first_line = asked.here.then(|| StdinCode::new(&asked.code));
+        loop {
+            if self.held.bytes > MAX_HELD {
+                // Unread, the rest waits in the client: nothing is lost, and nothing more is held.
+                return std::future::pending().await;
+            }
+            let Some(message) = self.ear.next().await else {
+                return Ok(None);
+            };
+            let line = match &message {
+                ChannelMsg::Data { data } => first_line.as_mut().and_then(|reader| reader.feed(data)),
+                ChannelMsg::Eof => first_line.as_mut().map(StdinCode::end),
+                ChannelMsg::Signal { .. } => return Ok(Some(no(asked))),
+                ChannelMsg::Close => return Ok(None),
+                _ => None,
+            };
+            self.note(&message);
+            self.held.push(message);
+            match line {
+                None => {}
+                Some(FirstLine::Data) => first_line = None,
+                Some(FirstLine::Code { swallow }) => {
+                    self.held.swallow(swallow);
+                    return Ok(Some(answered(asked, true, AnswerChannel::Stdin)));
+                }
+            }
+        }
+    }
+
+    fn code_block(&self, asked: &Asked) -> String {
+        let engine = self.session.gate().engine();
+        let server = &engine.config.server;
+        let port = server.listen.first().map_or(22, std::net::SocketAddr::port);
+        let address = ConsoleAddress {
+            port,
+            user: asked.answerer.as_str(),
+            public_name: &server.public_name,
+        };
+        if asked.here {
+            prompt::render_plain(&asked.question, &asked.code, &address)
+        } else {
+            prompt::render_for_owner(&asked.question, &asked.code, &address)
+        }
+    }
+
+    /// Remembers what changes the terminal.
+    fn note(&mut self, message: &ChannelMsg) {
+        if let (
+            Some(pty),
+            ChannelMsg::WindowChange {
+                col_width,
+                row_height,
+                pix_width,
+                pix_height,
+            },
+        ) = (self.pty.as_mut(), message)
+        {
+            pty.size = Size {
+                columns: *col_width,
+                rows: *row_height,
+                width: *pix_width,
+                height: *pix_height,
+            };
+        }
+    }
+
+    async fn start(&mut self, permit: Permit) -> Result<TargetChannel, String> {
+        let connection = self.session.connection().await.map_err(|error| error.to_string())?;
+        let started = async {
+            let mut channel = TargetChannel::open(&connection, self.pty.as_ref(), &self.environment).await?;
+            match self.starts {
+                Starts::Exec => channel.exec(permit.redeem()).await?,
+                Starts::Shell => channel.shell().await?,
+            }
+            Ok(channel)
+        };
+        started.await.map_err(|error: StartError| error.to_string())
+    }
+
+    /// Moves both directions until the target has closed, or the user has left.
+    async fn relay(&mut self, channel: TargetChannel, began: Instant) -> Ending {
+        let (target_ear, target_voice) = channel.split();
+        let mut heard = Heard::new(self.pty.is_some());
+        {
+            let down = listen(target_ear, &self.voice, &mut heard);
+            let up = speak(&mut self.ear, &mut self.held, &target_voice);
+            tokio::pin!(down, up);
+            tokio::select! {
+                () = &mut down => {}
+                // The user left: give the target a moment to say how it ended.
+                () = &mut up => timeout(LAST_WORDS, down).await.unwrap_or_default(),
+                // Both directions may stand still, each because its other side takes nothing.
+                () = self.session.over() => {}
+            }
+        }
+        self.signal.clone_from(&heard.signal);
+        heard.ending(began.elapsed())
+    }
+}
+
+impl Intercept for Whole {
+    async fn warn(&mut self, question: &Question) {
+        let warn_stderr = self.session.gate().engine().config.confirm.warn_stderr;
+        if self.pty.is_none() && !warn_stderr {
+            return;
+        }
+        let warning = prompt::warning(question);
+        if say(&self.voice, self.pty.is_some(), &warning).await.is_err() {
+            tracing::debug!("the user left before a warning");
+        }
+    }
+
+    async fn ask(&mut self, asked: &Asked) -> Option<Answer> {
+        let ended = self.session.ended.clone();
+        let here = self.pty.is_some() && asked.here;
+        let asking = async {
+            let answered = if here {
+                self.ask_on_terminal(asked).await
+            } else {
+                self.ask_by_code(asked).await
+            };
+            answered.unwrap_or(None)
+        };
+        tokio::select! {
+            answer = asking => answer,
+            () = ended.cancelled() => None,
+        }
+    }
+
+    async fn run(&mut self, permit: Permit) -> Ending {
+        let began = Instant::now();
+        if self.leave_question().await.is_err() {
+            return Ending::lost("the user left before it could run", began.elapsed());
+        }
+        match self.start(permit).await {
+            Ok(channel) => self.relay(channel, began).await,
+            Err(reason) => Ending::lost(reason, began.elapsed()),
+        }
+    }
+}
+
+/// What the user sent before the target could have it: data, end of input, signals and window sizes, in order.
+#[derive(Default)]
+struct Held {
+    messages: VecDeque<ChannelMsg>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Keeps what the target is to hear later; anything else on an open channel means nothing.
+    fn push(&mut self, message: ChannelMsg) {
+        self.bytes += match &message {
+            ChannelMsg::Data { data } => data.len(),
+            ChannelMsg::Eof | ChannelMsg::WindowChange { .. } => MESSAGE_WEIGHT,
+            _ => return,
+        };
+        self.messages.push_back(message);
+    }
+
+    fn push_data(&mut self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.push(ChannelMsg::Data { data: bytes.into() });
+        }
+    }
+
+    /// Takes bytes off the beginning.
+    fn swallow(&mut self, mut count: usize) {
+        for message in &mut self.messages {
+            if let ChannelMsg::Data { data } = message {
+                let taken = count.min(data.len());
+                *data = data.slice(taken..);
+                count -= taken;
+            }
+        }
+    }
+}
+
+/// What was heard of a program.
+struct Heard {
+    has_pty: bool,
+    exit_code: Option<u32>,
+    signal: Option<Sig>,
+    stdout: u64,
+    stderr: u64,
+}
+
+impl Heard {
+    fn new(has_pty: bool) -> Self {
+        Self {
+            has_pty,
+            exit_code: None,
+            signal: None,
+            stdout: 0,
+            stderr: 0,
+        }
+    }
+
+    fn note(&mut self, message: &ChannelMsg) {
+        match message {
+            ChannelMsg::Data { data } => self.stdout += data.len() as u64,
+            ChannelMsg::ExtendedData { data, .. } => self.stderr += data.len() as u64,
+            ChannelMsg::ExitStatus { exit_status } => self.exit_code = Some(*exit_status),
+            ChannelMsg::ExitSignal { signal_name, .. } => self.signal = Some(signal_name.clone()),
+            _ => {}
+        }
+    }
+
+    fn ending(self, duration: Duration) -> Ending {
+        let seen = self.exit_code.is_some() || self.signal.is_some();
+        Ending {
+            exit_code: self.exit_code.map(u32::cast_signed),
+            exit_signal: self.signal.as_ref().map(signal_name),
+            pipe_status: Vec::new(),
+            duration,
+            stdout_length: Some(self.stdout),
+            stderr_length: (!self.has_pty).then_some(self.stderr),
+            cwd: None,
+            lost: (!seen).then(|| "the connection ended before the command did".to_owned()),
+        }
+    }
+}
+
+/// Passes on what the target says until it closes. A user who has left is not a reason to stop listening.
+async fn listen(mut target: TargetEar, voice: &Voice, heard: &mut Heard) {
+    let mut listened_to = true;
+    while let Some(message) = target.hear().await {
+        heard.note(&message);
+        listened_to = listened_to && voice.relay(message).await.is_ok();
+    }
+}
+
+/// Passes on what the user says until they leave. A target that hears no more is not a reason to stop: its last words may
+/// still be on their way.
+async fn speak(ear: &mut Intake, held: &mut Held, target: &TargetVoice) {
+    let mut heard = true;
+    loop {
+        let message = match held.messages.pop_front() {
+            Some(message) => Some(message),
+            None => ear.next().await,
+        };
+        match message {
+            None | Some(ChannelMsg::Close) => break,
+            Some(message) => heard = heard && target.relay(message).await.is_ok(),
+        }
+    }
+    if let Err(error) = target.close().await {
+        tracing::debug!(%error, "the target was gone before its channel was closed");
+    }
+}
+
+/// The name of a signal as RFC 4254 spells it.
+fn signal_name(signal: &Sig) -> String {
+    match signal {
+        Sig::Custom(name) => name.clone(),
+        known => format!("{known:?}"),
+    }
+}
+
+fn no(asked: &Asked) -> Answer {
+    answered(asked, false, AnswerChannel::Terminal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(bytes: &'static [u8]) -> ChannelMsg {
+        ChannelMsg::Data { data: bytes.into() }
+    }
+
+    #[test]
+    fn the_code_is_swallowed_wherever_the_reads_fell() {
+        let mut held = Held::default();
+        for message in [data(b"AB"), data(b"C123\nre"), data(b"st")] {
+            held.push(message);
+        }
+        held.swallow(7);
+        let left: Vec<u8> = held
+            .messages
+            .iter()
+            .flat_map(|message| match message {
+                ChannelMsg::Data { data } => data.to_vec(),
+                _ => Vec::new(),
+            })
+            .collect();
+        assert_eq!(left, b"rest");
+    }
+
+    #[test]
+    fn an_end_that_nobody_saw_is_not_a_success() {
+        let ending = Heard::new(false).ending(Duration::ZERO);
+        assert!(ending.lost.is_some());
+        assert_eq!(ending.exit_code, None);
+    }
+
+    #[test]
+    fn a_pty_has_one_stream() {
+        let mut heard = Heard::new(true);
+        heard.note(&ChannelMsg::ExitStatus { exit_status: 0 });
+        let ending = heard.ending(Duration::ZERO);
+        assert_eq!((ending.stdout_length, ending.stderr_length), (Some(0), None));
+    }
+}

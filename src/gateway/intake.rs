@@ -1,0 +1,235 @@
+//! What arrives on one channel, taken as it comes.
+//!
+//! The SSH library re-credits a channel's window on receipt and stops reading the whole connection when nobody takes what
+//! it received. Two directions that wait for one another's window would then stand still for good. So a task of its own
+//! always takes. What a user sends and a target has not taken waits in memory and then in an unnamed temporary file: the
+//! user's connection goes on, and with it what the user is sent. What a target sends waits in memory only: beyond its
+//! bound the target has to wait, as it should for a user who reads slowly.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use russh::{ChannelMsg, ChannelReadHalf};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::spawn_blocking;
+
+/// What waits in memory, bytes.
+const IN_MEMORY: usize = 4 * 1024 * 1024;
+/// What waits in a file, bytes. Beyond it the user's connection has to wait.
+const IN_FILE: u64 = 1024 * 1024 * 1024;
+
+/// The receiving side of a channel.
+pub(super) struct Intake {
+    items: mpsc::UnboundedReceiver<Item>,
+    /// A spilled item that is being read back; kept here, so that a dropped read loses nothing.
+    reading: Option<Spilled>,
+    /// Bytes that memory still has room for.
+    room: Arc<Semaphore>,
+}
+
+enum Item {
+    Message(ChannelMsg),
+    Spilled(Spilled),
+}
+
+/// Data that waits in the file.
+#[derive(Clone)]
+struct Spilled {
+    file: Arc<File>,
+    offset: u64,
+    length: usize,
+    /// Bytes in the file that have not been read back.
+    waiting: Arc<AtomicU64>,
+}
+
+impl Intake {
+    /// Takes what a user sends.
+    pub(super) fn from_user(half: ChannelReadHalf) -> Self {
+        Self::new(half, Some(Spill::default()))
+    }
+
+    /// Takes what a target sends.
+    pub(super) fn from_target(half: ChannelReadHalf) -> Self {
+        Self::new(half, None)
+    }
+
+    fn new(half: ChannelReadHalf, spill: Option<Spill>) -> Self {
+        let room = Arc::new(Semaphore::new(IN_MEMORY));
+        // Unbounded in items, bounded in bytes: those without data are few and small.
+        let (backlog, items) = mpsc::unbounded_channel();
+        tokio::spawn(take(half, backlog, room.clone(), spill));
+        Self {
+            items,
+            reading: None,
+            room,
+        }
+    }
+
+    /// The next message; `None` when the channel has ended. May be dropped at the await.
+    pub(super) async fn next(&mut self) -> Option<ChannelMsg> {
+        if self.reading.is_none() {
+            match self.items.recv().await? {
+                Item::Message(message) => {
+                    self.room.add_permits(size(&message));
+                    return Some(message);
+                }
+                Item::Spilled(spilled) => self.reading = Some(spilled),
+            }
+        }
+        let spilled = self.reading.clone()?;
+        let data = spawn_blocking(move || spilled.read()).await;
+        if let Some(read) = self.reading.take() {
+            read.free();
+        }
+        match data {
+            Ok(Ok(data)) => Some(ChannelMsg::Data { data: data.into() }),
+            // What cannot be read back must not be passed over in silence: the channel ends here.
+            failed => {
+                tracing::error!(?failed, "cannot read back what a user sent");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        // Wakes a task that waits for room.
+        self.room.close();
+    }
+}
+
+impl Spilled {
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut data = vec![0; self.length];
+        self.file.read_exact_at(&mut data, self.offset)?;
+        Ok(data)
+    }
+
+    /// Gives the place in the file back. Apart from reading, which may be tried more than once.
+    fn free(self) {
+        self.waiting.fetch_sub(self.length as u64, Ordering::AcqRel);
+    }
+}
+
+/// The file that takes what memory has no room for; made when it is first needed, without a name.
+#[derive(Default)]
+struct Spill {
+    file: Option<Arc<File>>,
+    end: u64,
+    waiting: Arc<AtomicU64>,
+}
+
+impl Spill {
+    /// Writes data to the file; `None` where there is no room in it.
+    fn write(&mut self, data: &[u8]) -> io::Result<Option<Spilled>> {
+        let length = data.len() as u64;
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            self.end = 0;
+        }
+        if self.end + length > IN_FILE {
+            return Ok(None);
+        }
+        let file = match &self.file {
+            Some(file) => file.clone(),
+            None => self.file.insert(Arc::new(tempfile::tempfile()?)).clone(),
+        };
+        file.write_all_at(data, self.end)?;
+        let offset = self.end;
+        self.end += length;
+        self.waiting.fetch_add(length, Ordering::AcqRel);
+        Ok(Some(Spilled {
+            file,
+            offset,
+            length: data.len(),
+            waiting: self.waiting.clone(),
+        }))
+    }
+}
+
+async fn take(
+    mut half: ChannelReadHalf,
+    backlog: mpsc::UnboundedSender<Item>,
+    room: Arc<Semaphore>,
+    mut spill: Option<Spill>,
+) {
+    while let Some(message) = half.wait().await {
+        let item = match keep(message, &room, &mut spill).await {
+            Ok(Some(item)) => item,
+            Ok(None) => return,
+            Err(error) => {
+                tracing::error!(%error, "cannot hold what a user sends");
+                return;
+            }
+        };
+        if backlog.send(item).is_err() {
+            return;
+        }
+    }
+}
+
+/// Finds a place for a message; `None` when nobody wants it any longer.
+async fn keep(message: ChannelMsg, room: &Semaphore, spill: &mut Option<Spill>) -> io::Result<Option<Item>> {
+    let length = u32::try_from(size(&message)).map_err(io::Error::other)?;
+    if let Ok(permit) = room.try_acquire_many(length) {
+        permit.forget();
+        return Ok(Some(Item::Message(message)));
+    }
+    if let ChannelMsg::Data { data } = &message
+        && let Some(file) = spill.take()
+    {
+        let (file, written) = write_elsewhere(file, data.to_vec()).await?;
+        *spill = Some(file);
+        if let Some(spilled) = written {
+            return Ok(Some(Item::Spilled(spilled)));
+        }
+    }
+    let Ok(permit) = room.acquire_many(length).await else {
+        return Ok(None);
+    };
+    permit.forget();
+    Ok(Some(Item::Message(message)))
+}
+
+async fn write_elsewhere(mut spill: Spill, data: Vec<u8>) -> io::Result<(Spill, Option<Spilled>)> {
+    let written = spawn_blocking(move || spill.write(&data).map(|spilled| (spill, spilled))).await;
+    written.map_err(io::Error::other)?
+}
+
+fn size(message: &ChannelMsg) -> usize {
+    match message {
+        ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => data.len(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_spilled_is_read_back_and_its_place_is_used_again() {
+        let mut spill = Spill::default();
+        let first = spill.write(b"first").unwrap().unwrap();
+        let second = spill.write(b"second").unwrap().unwrap();
+        assert_eq!((second.offset, first.read().unwrap()), (5, b"first".to_vec()));
+        first.free();
+        assert_eq!(second.read().unwrap(), b"second");
+        second.free();
+        assert_eq!(spill.write(b"third").unwrap().unwrap().offset, 0);
+    }
+
+    #[test]
+    fn the_file_is_bounded() {
+        let mut spill = Spill {
+            end: IN_FILE - 2,
+            ..Spill::default()
+        };
+        spill.waiting.store(1, Ordering::Release);
+        assert!(spill.write(b"abc").unwrap().is_none());
+        assert!(spill.write(b"ab").unwrap().is_some());
+    }
+}

@@ -1,0 +1,194 @@
+//! One SSH connection of a user to one target: what its channels share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ProbeMode, Target};
+use crate::context::Snapshot;
+use crate::domain::{Name, SessionId};
+use crate::gate::{self, Boxed, Gate, Observe, Observer};
+use crate::store::{NewSession, SessionEnd, Store, StoreError};
+use crate::terminal::LoginShell;
+
+use super::Shared;
+use super::own_exec::OwnExecError;
+use super::target::{ConnectError, Connection};
+
+/// Where a connection comes from.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    /// The client's address.
+    pub peer: SocketAddr,
+    /// What the client calls itself, made printable.
+    pub client_version: String,
+}
+
+/// One SSH connection of a user to one target.
+pub(super) struct TargetSession {
+    pub(super) shared: Arc<Shared>,
+    pub(super) id: SessionId,
+    pub(super) user: Name,
+    pub(super) target: Name,
+    pub(super) login: String,
+    origin: Origin,
+    /// Cancelled when the session must end: the user left, was removed, or the daemon stops.
+    pub(super) ended: CancellationToken,
+    recorded: OnceCell<()>,
+    connection: OnceCell<Arc<Connection>>,
+}
+
+impl TargetSession {
+    /// A session that has not reached its target yet.
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        user: Name,
+        target: Name,
+        login: String,
+        origin: Origin,
+        ended: CancellationToken,
+    ) -> Self {
+        let (recorded, connection) = (OnceCell::new(), OnceCell::new());
+        Self {
+            shared,
+            id: SessionId::new(),
+            user,
+            target,
+            login,
+            origin,
+            ended,
+            recorded,
+            connection,
+        }
+    }
+
+    /// Puts the session on record before anything happens in it; its end follows when it ends.
+    pub(super) async fn begin(self: &Arc<Self>) -> Result<(), StoreError> {
+        let begin = || async {
+            let store = self.gate().store();
+            store.begin_session(self.new_session()).await?;
+            self.shared
+                .tasks
+                .spawn(record_end(store.clone(), self.id, self.ended.clone()));
+            Ok(())
+        };
+        self.recorded.get_or_try_init(begin).await.copied()
+    }
+
+    fn new_session(&self) -> NewSession {
+        let engine = self.gate().engine();
+        NewSession {
+            id: self.id,
+            user: self.user.clone(),
+            roles: engine
+                .user(&self.user)
+                .map(|user| user.roles.clone())
+                .unwrap_or_default(),
+            target: Some(self.target.clone()),
+            login: Some(self.login.clone()),
+            client_address: self.origin.peer.to_string(),
+            client_version: self.origin.client_version.clone(),
+            channel_info: None,
+            started_at: Timestamp::now(),
+        }
+    }
+
+    /// The gate that everything of this session passes.
+    pub(super) fn gate(&self) -> &Arc<Gate> {
+        &self.shared.gate
+    }
+
+    /// The session as the gate sees it.
+    pub(super) fn seen_by_gate(&self) -> gate::Session {
+        gate::Session {
+            id: self.id,
+            user: self.user.clone(),
+            target: self.target.clone(),
+            login: self.login.clone(),
+            host_key: self.connection.get().map(|connection| connection.host_key().to_owned()),
+        }
+    }
+
+    /// The connection to the target; made at the first call.
+    pub(super) async fn connection(&self) -> Result<Arc<Connection>, ConnectError> {
+        let connect = || async {
+            let engine = self.gate().engine();
+            let target = engine
+                .target(&self.target)
+                .ok_or_else(|| ConnectError::Removed(self.target.to_string()))?;
+            let opened = Connection::open(self.shared.client_config.clone(), target, &self.login).await?;
+            Ok(Arc::new(opened))
+        };
+        let connection = self.connection.get_or_try_init(connect).await?;
+        if connection.is_closed() {
+            // A client that shares this session among many programs connects anew once it has ended.
+            self.ended.cancel();
+            return Err(ConnectError::Ended(self.target.to_string()));
+        }
+        Ok(connection.clone())
+    }
+
+    /// The target as it is configured now.
+    pub(super) fn with_target<T>(&self, read: impl FnOnce(&Target) -> T) -> Option<T> {
+        self.gate().engine().target(&self.target).map(read)
+    }
+
+    /// The login shell of the account, if the bastion may ask and learnt it.
+    pub(super) async fn login_shell(&self, on: &Connection) -> Option<LoginShell> {
+        if self.with_target(|target| target.probe) != Some(ProbeMode::Auto) {
+            return None;
+        }
+        let account = (self.target.clone(), self.login.clone());
+        let learnt = self.shared.own_execs.login_shell(&account, on).await;
+        learnt
+            .inspect_err(|error| tracing::info!(host = %self.target, %error, "login shell not known"))
+            .ok()
+    }
+
+    /// Returns when the session has ended, and everything in it had the time for its last words.
+    pub(super) async fn over(&self) {
+        self.ended.cancelled().await;
+        sleep(LAST_WORDS).await;
+    }
+
+    /// Who takes snapshots of the target for the gate.
+    pub(super) fn observer(self: &Arc<Self>) -> Observer {
+        Arc::new(TargetObserver(self.clone()))
+    }
+}
+
+async fn record_end(store: Store, id: SessionId, ended: CancellationToken) {
+    ended.cancelled().await;
+    let end = SessionEnd {
+        at: Some(Timestamp::now()),
+        reason: "the connection ended".to_owned(),
+    };
+    if let Err(error) = store.end_session(id, end).await {
+        tracing::error!(%id, %error, "cannot record the end of a session");
+    }
+}
+
+struct TargetObserver(Arc<TargetSession>);
+
+impl Observe for TargetObserver {
+    fn snapshot(&self) -> Boxed<Result<Snapshot, String>> {
+        let session = self.0.clone();
+        Box::pin(async move {
+            if session.with_target(|target| target.probe) != Some(ProbeMode::Auto) {
+                return Err("probes are off for this target".to_owned());
+            }
+            let account = (session.target.clone(), session.login.clone());
+            let connection = session.connection().await.map_err(|error| error.to_string())?;
+            let taken = session.shared.own_execs.snapshot(&account, connection).await;
+            taken.map_err(|error: OwnExecError| error.to_string())
+        })
+    }
+}
+
+/// How long a target may take to say how a command ended after its user has left.
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(2);

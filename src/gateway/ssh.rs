@@ -1,0 +1,104 @@
+//! The SSH settings of both sides, in one place.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey};
+use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, client, compression, kex, mac, server};
+
+use crate::config::Server;
+
+/// Size of the read buffers around sockets, bytes: a fifth of the system calls at this size.
+pub(super) const READ_BUFFER: usize = 256 * 1024;
+/// Channel window, bytes: larger ones slow uploads down.
+const WINDOW: u32 = 2 * 1024 * 1024;
+/// Attempts at authentication on one connection.
+const MAX_AUTH_ATTEMPTS: usize = 6;
+/// Keepalives without an answer before the connection counts as dead.
+const KEEPALIVE_MAX: usize = 3;
+
+/// The settings of the side that users connect to.
+pub(super) fn server_config(settings: &Server, keys: Vec<PrivateKey>) -> Arc<server::Config> {
+    Arc::new(server::Config {
+        server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-opspilot")),
+        methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+        auth_rejection_time: Duration::from_secs(1),
+        // Every OpenSSH client begins with `none` to learn the methods: no need to make it wait.
+        auth_rejection_time_initial: Some(Duration::ZERO),
+        keys,
+        window_size: WINDOW,
+        preferred: preferred(
+            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+            kex::EXTENSION_SUPPORT_AS_SERVER,
+        ),
+        max_auth_attempts: MAX_AUTH_ATTEMPTS,
+        inactivity_timeout: non_zero(settings.idle_timeout),
+        keepalive_interval: non_zero(settings.keepalive),
+        keepalive_max: KEEPALIVE_MAX,
+        nodelay: true,
+        ..server::Config::default()
+    })
+}
+
+/// The settings of the side that connects to targets.
+pub(super) fn client_config(settings: &Server) -> Arc<client::Config> {
+    Arc::new(client::Config {
+        client_id: SshId::Standard(Cow::Borrowed("SSH-2.0-opspilot")),
+        window_size: WINDOW,
+        preferred: preferred(
+            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+            kex::EXTENSION_SUPPORT_AS_CLIENT,
+        ),
+        keepalive_interval: non_zero(settings.keepalive),
+        keepalive_max: KEEPALIVE_MAX,
+        nodelay: true,
+        ..client::Config::default()
+    })
+}
+
+fn non_zero(length: Duration) -> Option<Duration> {
+    (!length.is_zero()).then_some(length)
+}
+
+/// No SHA-1, no CBC, no compression; encrypt-then-MAC where a MAC is needed at all.
+fn preferred(strict: kex::Name, extensions: kex::Name) -> Preferred {
+    Preferred {
+        kex: Cow::Owned(vec![
+            kex::MLKEM768X25519_SHA256,
+            kex::CURVE25519,
+            kex::CURVE25519_PRE_RFC_8731,
+            kex::ECDH_SHA2_NISTP256,
+            extensions,
+            strict,
+        ]),
+        key: Cow::Owned(vec![
+            Algorithm::Ed25519,
+            Algorithm::Ecdsa {
+                curve: EcdsaCurve::NistP256,
+            },
+            Algorithm::Ecdsa {
+                curve: EcdsaCurve::NistP384,
+            },
+            Algorithm::Ecdsa {
+                curve: EcdsaCurve::NistP521,
+            },
+            Algorithm::Rsa {
+                hash: Some(HashAlg::Sha512),
+            },
+            Algorithm::Rsa {
+                hash: Some(HashAlg::Sha256),
+            },
+        ]),
+        cipher: Cow::Owned(vec![
+            cipher::AES_128_GCM,
+            cipher::AES_256_GCM,
+            cipher::CHACHA20_POLY1305,
+            cipher::AES_256_CTR,
+            cipher::AES_128_CTR,
+        ]),
+        mac: Cow::Owned(vec![mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM]),
+        compression: Cow::Owned(vec![compression::NONE]),
+        ..Preferred::DEFAULT
+    }
+}

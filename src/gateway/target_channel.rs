@@ -1,0 +1,179 @@
+//! One session channel on a target.
+
+use std::collections::VecDeque;
+
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelWriteHalf, Sig};
+
+use super::intake::Intake;
+use super::target::Connection;
+use super::user::{PtyRequest, Size};
+
+/// Why nothing could be started on a target.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StartError {
+    /// The SSH conversation failed.
+    #[error("the connection to the target failed: {0}")]
+    Protocol(#[from] russh::Error),
+    /// The target said no.
+    #[error("the target refused the {0}")]
+    Refused(&'static str),
+    /// The channel ended before the target answered.
+    #[error("the target closed the channel")]
+    Closed,
+}
+
+/// A session channel on a target: at first nothing runs in it.
+pub(super) struct TargetChannel {
+    ear: TargetEar,
+    voice: TargetVoice,
+}
+
+impl TargetChannel {
+    /// Opens a channel with a PTY, if one is given, and the environment.
+    pub(super) async fn open(
+        connection: &Connection,
+        pty: Option<&PtyRequest>,
+        environment: &[(String, String)],
+    ) -> Result<Self, StartError> {
+        let (half, voice) = connection.open_session().await?.split();
+        let ear = Intake::from_target(half);
+        let mut channel = Self {
+            ear: TargetEar {
+                ear,
+                early: VecDeque::new(),
+            },
+            voice: TargetVoice { voice },
+        };
+        for (name, value) in environment {
+            channel.voice.voice.set_env(false, name, value).await?;
+        }
+        if let Some(PtyRequest { term, size, modes }) = pty {
+            let Size {
+                columns,
+                rows,
+                width,
+                height,
+            } = *size;
+            channel
+                .voice
+                .voice
+                .request_pty(true, term, columns, rows, width, height, modes)
+                .await?;
+            channel.ear.answered("PTY").await?;
+        }
+        Ok(channel)
+    }
+
+    /// Runs a command.
+    pub(super) async fn exec(&mut self, command: Vec<u8>) -> Result<(), StartError> {
+        self.voice.exec(&mut self.ear, command).await
+    }
+
+    /// Runs the login shell.
+    pub(super) async fn shell(&mut self) -> Result<(), StartError> {
+        self.voice.voice.request_shell(true).await?;
+        self.ear.answered("shell").await
+    }
+
+    /// Splits the channel, so that both directions can move at once.
+    pub(super) fn split(self) -> (TargetEar, TargetVoice) {
+        (self.ear, self.voice)
+    }
+}
+
+/// What the target says on one channel.
+pub(super) struct TargetEar {
+    ear: Intake,
+    /// What the target said before it answered the last request.
+    early: VecDeque<ChannelMsg>,
+}
+
+impl TargetEar {
+    async fn answered(&mut self, what: &'static str) -> Result<(), StartError> {
+        loop {
+            match self.ear.next().await {
+                Some(ChannelMsg::Success) => return Ok(()),
+                Some(ChannelMsg::Failure) => return Err(StartError::Refused(what)),
+                Some(ChannelMsg::Close) | None => return Err(StartError::Closed),
+                Some(message) => self.early.push_back(message),
+            }
+        }
+    }
+
+    /// The next thing that the target says; `None` when it has closed. May be dropped at the await.
+    pub(super) async fn hear(&mut self) -> Option<ChannelMsg> {
+        match self.early.pop_front() {
+            Some(message) => Some(message),
+            None => self
+                .ear
+                .next()
+                .await
+                .filter(|message| !matches!(message, ChannelMsg::Close)),
+        }
+    }
+}
+
+/// What is said to the target on one channel.
+pub(super) struct TargetVoice {
+    voice: ChannelWriteHalf<Msg>,
+}
+
+impl TargetVoice {
+    /// Runs a command; `ear` hears whether the target accepts it.
+    pub(super) async fn exec(&self, ear: &mut TargetEar, command: Vec<u8>) -> Result<(), StartError> {
+        self.voice.exec(true, command).await?;
+        ear.answered("command").await
+    }
+
+    /// Writes to the standard input of what runs.
+    pub(super) async fn input(&self, bytes: Vec<u8>) -> Result<(), russh::Error> {
+        self.voice.data_bytes(bytes).await
+    }
+
+    /// Ends the standard input.
+    pub(super) async fn end_of_input(&self) -> Result<(), russh::Error> {
+        self.voice.eof().await
+    }
+
+    /// Tells the size of the window.
+    pub(super) async fn resize(&self, size: Size) -> Result<(), russh::Error> {
+        self.voice
+            .window_change(size.columns, size.rows, size.width, size.height)
+            .await
+    }
+
+    /// Sends a signal.
+    pub(super) async fn signal(&self, signal: Sig) -> Result<(), russh::Error> {
+        self.voice.signal(signal).await
+    }
+
+    /// Closes the channel.
+    pub(super) async fn close(&self) -> Result<(), russh::Error> {
+        self.voice.close().await
+    }
+
+    /// Passes on what the user said.
+    pub(super) async fn relay(&self, message: ChannelMsg) -> Result<(), russh::Error> {
+        match message {
+            ChannelMsg::Data { data } => self.voice.data_bytes(data).await,
+            ChannelMsg::Eof => self.end_of_input().await,
+            ChannelMsg::Signal { signal } => self.signal(signal).await,
+            ChannelMsg::WindowChange {
+                col_width: columns,
+                row_height: rows,
+                pix_width: width,
+                pix_height: height,
+            } => {
+                let size = Size {
+                    columns,
+                    rows,
+                    width,
+                    height,
+                };
+                self.resize(size).await
+            }
+            _ => Ok(()),
+        }
+    }
+}

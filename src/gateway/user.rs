@@ -1,0 +1,143 @@
+//! The user's side of one channel: what they send, in order, and what is said to them.
+
+use russh::server::{Handle, Msg};
+use russh::{Channel, ChannelId, ChannelMsg, ChannelWriteHalf, Sig};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::printable;
+
+use super::intake::Intake;
+
+/// Exit code of what was refused, denied or not answered.
+pub(super) const REFUSED: u32 = 126;
+/// Exit code of the bastion's own failures.
+pub(super) const FAILED: u32 = 255;
+
+/// A request for a pseudo-terminal, and the window as it is now.
+#[derive(Debug, Clone)]
+pub(super) struct PtyRequest {
+    /// The terminal type.
+    pub term: String,
+    /// Columns and rows in characters.
+    pub size: Size,
+    /// Encoded modes, as the client sent them.
+    pub modes: Vec<(russh::Pty, u32)>,
+}
+
+/// A window's size: characters, then pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Columns.
+    pub columns: u32,
+    /// Rows.
+    pub rows: u32,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+/// The user's side of a channel is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the user's side of the channel is gone")]
+pub(super) struct Gone;
+
+/// Says things to the user on one channel.
+pub(super) struct Voice {
+    id: ChannelId,
+    half: ChannelWriteHalf<Msg>,
+    handle: Handle,
+    /// Cancelled when the channel is closed: the SSH library would wait for its window for ever.
+    closed: CancellationToken,
+}
+
+/// Splits a channel into what is heard and what is said.
+pub(super) fn split(channel: Channel<Msg>, handle: Handle, closed: CancellationToken) -> (Intake, Voice) {
+    let id = channel.id();
+    let (ear, half) = channel.split();
+    (
+        Intake::from_user(ear),
+        Voice {
+            id,
+            half,
+            handle,
+            closed,
+        },
+    )
+}
+
+impl Voice {
+    /// Writes to standard output.
+    pub(super) async fn stdout(&self, bytes: Vec<u8>) -> Result<(), Gone> {
+        self.unless_closed(self.half.data_bytes(bytes)).await
+    }
+
+    /// Writes to standard error.
+    pub(super) async fn stderr(&self, bytes: Vec<u8>) -> Result<(), Gone> {
+        self.unless_closed(self.half.extended_data_bytes(1, bytes)).await
+    }
+
+    /// Passes on the output of a target. Its end of output follows with the exit code: a client that has nothing more to say
+    /// answers it by closing the channel, and would then not hear the exit code.
+    pub(super) async fn relay(&self, message: ChannelMsg) -> Result<(), Gone> {
+        match message {
+            ChannelMsg::Data { data } => self.unless_closed(self.half.data_bytes(data)).await,
+            ChannelMsg::ExtendedData { data, ext } => {
+                self.unless_closed(self.half.extended_data_bytes(ext, data)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn unless_closed<E>(&self, said: impl Future<Output = Result<(), E>>) -> Result<(), Gone> {
+        tokio::select! {
+            biased;
+            said = said => said.map_err(|_| Gone),
+            () = self.closed.cancelled() => Err(Gone),
+        }
+    }
+
+    /// Ends the channel with an exit code.
+    pub(super) async fn exit(&self, code: u32) -> Result<(), Gone> {
+        self.half.exit_status(code).await.map_err(|_| Gone)?;
+        self.close().await
+    }
+
+    /// Ends the channel with a signal.
+    pub(super) async fn exit_signal(&self, signal: Sig) -> Result<(), Gone> {
+        let sent = self
+            .handle
+            .exit_signal_request(self.id, signal, false, String::new(), String::new())
+            .await;
+        sent.map_err(|()| Gone)?;
+        self.close().await
+    }
+
+    async fn close(&self) -> Result<(), Gone> {
+        self.half.eof().await.map_err(|_| Gone)?;
+        self.half.close().await.map_err(|_| Gone)
+    }
+}
+
+/// Tells why nothing runs, and ends the channel.
+pub(super) async fn refuse(voice: &Voice, has_pty: bool, reason: &str) -> Result<(), Gone> {
+    say(voice, has_pty, reason).await?;
+    voice.exit(REFUSED).await
+}
+
+/// Tells what failed on the bastion's side, and ends the channel.
+pub(super) async fn fail(voice: &Voice, has_pty: bool, reason: &str) -> Result<(), Gone> {
+    say(voice, has_pty, reason).await?;
+    voice.exit(FAILED).await
+}
+
+/// One `opspilot:` line: on standard error, or on a PTY in the one stream that there is.
+pub(super) async fn say(voice: &Voice, has_pty: bool, text: &str) -> Result<(), Gone> {
+    let text = printable(text);
+    if has_pty {
+        voice.stdout(format!("opspilot: {text}\r\n").into_bytes()).await
+    } else {
+        voice.stderr(format!("opspilot: {text}\n").into_bytes()).await
+    }
+}
