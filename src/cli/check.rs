@@ -1,1 +1,228 @@
 //! `opspilot check`.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::ConfigArg;
+use super::keys::read_private;
+use crate::config::{Config, ConfigErrors, Problem};
+use crate::risk::{Assessor, RiskError, RulesError};
+
+/// Arguments of `opspilot check`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+/// Validates the configuration and everything that it names; says every error at once.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let config = args.config.load()?;
+    let problems = problems(&config);
+    if !problems.is_empty() {
+        return Err(ConfigErrors::new(problems).into());
+    }
+    super::print(|out| {
+        for warning in &config.warnings {
+            writeln!(out, "warning: {warning}")?;
+        }
+        writeln!(out, "{}", summary(&config))
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is wrong with the files that the configuration names, in its order.
+fn problems(config: &Config) -> Vec<Problem> {
+    [
+        check_state(config),
+        check_host_keys(config),
+        check_risk(config),
+        check_identities(config),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn check_state(config: &Config) -> Vec<Problem> {
+    let missing = (!config.server.state_dir.is_dir()).then(|| {
+        let dir = config.server.state_dir.display();
+        let what = format!("{dir} is not a directory");
+        config.problem("server.state_dir", what, format!("mkdir -p {dir}"))
+    });
+    missing.into_iter().collect()
+}
+
+/// Host keys are made on the first start, so only those that are there can be wrong.
+fn check_host_keys(config: &Config) -> Vec<Problem> {
+    let keys = config.server.host_keys.iter().enumerate();
+    keys.filter(|(_, path)| path.exists())
+        .filter_map(|(index, path)| check_private(config, &format!("server.host_keys[{index}]"), path))
+        .collect()
+}
+
+fn check_identities(config: &Config) -> Vec<Problem> {
+    let targets = config.targets.iter().enumerate();
+    targets
+        .filter_map(|(index, target)| check_private(config, &format!("targets[{index}].identity"), &target.identity))
+        .collect()
+}
+
+fn check_private(config: &Config, key: &str, path: &Path) -> Option<Problem> {
+    let error = read_private(path).err()?;
+    Some(config.problem(key, error.to_string(), error.remedy()))
+}
+
+/// Loads the rules and the model as the daemon would, and runs the rules' examples.
+fn check_risk(config: &Config) -> Vec<Problem> {
+    match Assessor::load(&config.risk) {
+        Err(error) => vec![risk_problem(config, error)],
+        Ok(assessor) if assessor.rules.is_empty() => {
+            let remedy = "list a file with rules; `opspilot init` writes the shipped ones";
+            vec![config.problem("risk.rules", "there is no rule: every command would be low", remedy)]
+        }
+        Ok(assessor) => failing_examples(config, &assessor),
+    }
+}
+
+fn failing_examples(config: &Config, assessor: &Assessor) -> Vec<Problem> {
+    let faults = assessor.rules.check_examples().into_iter();
+    let problems = faults.map(|fault| {
+        let verb = if fault.expected { "does not match" } else { "matches" };
+        let what = format!("rule `{}` {verb} its example `{}`", fault.rule, fault.example);
+        config.problem("risk.rules", what, "correct the rule or the example")
+    });
+    problems.collect()
+}
+
+fn risk_problem(config: &Config, error: RiskError) -> Problem {
+    match error {
+        RiskError::ReadRules { path, cause } => {
+            let what = format!("cannot read {}: {cause}", path.display());
+            config.problem("risk.rules", what, "correct the path")
+        }
+        RiskError::Model(error) => {
+            let remedy = "install a working model, or set model = \"\" for rules only";
+            config.problem("risk.model", error.to_string(), remedy)
+        }
+        RiskError::Rules(RulesError::Invalid {
+            path,
+            line,
+            message,
+            remedy,
+        }) => in_rules(path, Some(line), message, &remedy),
+        RiskError::Rules(RulesError::Syntax { path, line, message }) => in_rules(
+            path,
+            Some(line),
+            message,
+            "correct the line; config/rules.toml begins with what a rule may say",
+        ),
+    }
+}
+
+fn in_rules(path: String, line: Option<usize>, what: String, remedy: &str) -> Problem {
+    Problem {
+        file: path.into(),
+        line,
+        key: None,
+        what,
+        remedy: remedy.into(),
+    }
+}
+
+fn summary(config: &Config) -> String {
+    let model = if config.risk.model.is_some() {
+        "a model"
+    } else {
+        "no model"
+    };
+    format!(
+        "{} is valid; users: {}, targets: {}, policies: {}, rule files: {}, {model}",
+        config.file.display(),
+        config.users.len(),
+        config.targets.len(),
+        config.policies.len(),
+        config.risk.rules.len(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: &str = "[risk]\nrules = [\"r\"]\nmodel = \"\"\n[[targets]]\nname = \"web-1\"\naddress = \"h:22\"\nlogin = \"l\"\n\
+        identity = \"key\"\n\
+        host_key = \"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEo4HKuzJaWry35qGpsqY20qQDVtdhmdpMPvomNWykW\"\n";
+
+    /// The smallest file of rules.
+    const RULES: &str = "[[rule]]\nid = \"a.b\"\nfamily = \"a\"\nlevel = \"low\"\nsentence = \"S.\"\nwhen = [{ program = [\"x\"] }]\n\
+        match = [\"x\"]\nno_match = [\"y\"]\n";
+
+    fn found(dir: &Path) -> Vec<Problem> {
+        problems(&Config::parse(TARGET, &dir.join("opspilot.toml")).unwrap())
+    }
+
+    #[test]
+    fn a_missing_identity_is_reported_at_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("r"), RULES).unwrap();
+        let problems = found(dir.path());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(
+            (problems[0].line, problems[0].key.as_deref()),
+            (Some(8), Some("targets[0].identity"))
+        );
+        assert!(problems[0].remedy.contains("ssh-keygen"));
+    }
+
+    #[test]
+    fn a_private_identity_passes() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("r"), RULES).unwrap();
+        super::super::keys::generate(&dir.path().join("key"), "x").unwrap();
+        assert_eq!(found(dir.path()), []);
+    }
+
+    #[test]
+    fn faulty_rules_and_missing_models_are_reported_where_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("opspilot.toml");
+        let found = |text: &str| problems(&Config::parse(text, &file).unwrap());
+
+        let missing = found("[risk]\nrules = [\"r\"]\nmodel = \"\"\n");
+        assert_eq!(
+            (missing[0].line, missing[0].key.as_deref()),
+            (Some(2), Some("risk.rules"))
+        );
+
+        std::fs::write(dir.path().join("r"), "").unwrap();
+        let empty = found("[risk]\nrules = [\"r\"]\nmodel = \"\"\n");
+        assert!(empty[0].what.contains("no rule"), "{empty:?}");
+
+        std::fs::write(dir.path().join("r"), "\n[[rule]]\nno-such-key = 1\n").unwrap();
+        let faulty = found("[risk]\nrules = [\"r\"]\nmodel = \"\"\n");
+        assert_eq!(faulty[0].file, dir.path().join("r"));
+        assert!(
+            faulty[0].line.is_some_and(|line| line > 1) && !faulty[0].remedy.is_empty(),
+            "{faulty:?}"
+        );
+
+        std::fs::write(dir.path().join("r"), RULES).unwrap();
+        let missing = found("[risk]\nrules = [\"r\"]\nmodel = \"m\"\n");
+        assert_eq!(
+            (missing[0].line, missing[0].key.as_deref()),
+            (Some(3), Some("risk.model"))
+        );
+    }
+
+    #[test]
+    fn a_host_key_that_is_there_must_be_usable() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("r"), RULES).unwrap();
+        super::super::keys::generate(&dir.path().join("key"), "x").unwrap();
+        super::super::keys::write_new(&dir.path().join("ssh_host_ed25519_key"), b"junk", 0o600).unwrap();
+        let problems = found(dir.path());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].key.as_deref(), Some("server.host_keys[0]"));
+    }
+}

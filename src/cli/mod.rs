@@ -1,1 +1,124 @@
-//! (to come)
+//! The face on the command line: one file a subcommand, no logic.
+
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "a subcommand takes its arguments over, whatever it does with them"
+)]
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::config::{self, Config, ConfigErrors};
+
+pub mod check;
+pub mod client_config;
+pub mod completions;
+pub mod demo;
+pub mod init;
+mod keys;
+pub mod log;
+pub mod policy;
+pub mod score;
+pub mod serve;
+pub mod sessions;
+mod shipped;
+pub mod show;
+mod table;
+
+/// A transparent SSH bastion that scores every command, asks before the dangerous ones, and records their whole life.
+#[derive(Debug, clap::Parser)]
+#[command(name = "opspilot", version, about, max_term_width = 120)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Run the daemon
+    Serve(serve::Args),
+    /// Validate the configuration and everything that it names
+    Check(check::Args),
+    /// Write a working configuration with its keys
+    Init(init::Args),
+    /// Try it: a bastion and a target on loopback, nothing to prepare
+    Demo(demo::Args),
+    /// Say how dangerous a command is
+    Score(score::Args),
+    /// Say what the policy makes of a command
+    Policy(policy::Args),
+    /// List commands, newest first
+    Log(log::Args),
+    /// Show one command's whole life
+    Show(show::Args),
+    /// List sessions
+    Sessions(sessions::Args),
+    /// Print what an engineer puts in `ssh_config` and `known_hosts`
+    ClientConfig(client_config::Args),
+    /// Print a completion script
+    Completions(completions::Args),
+}
+
+impl Cli {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// What kept the subcommand from doing its work, in words for the user.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Serve(args) => serve::run(args),
+            Command::Check(args) => check::run(args),
+            Command::Init(args) => init::run(args),
+            Command::Demo(args) => demo::run(args),
+            Command::Score(args) => score::run(args),
+            Command::Policy(args) => policy::run(args),
+            Command::Log(args) => log::run(args),
+            Command::Show(args) => show::run(args),
+            Command::Sessions(args) => sessions::run(args),
+            Command::ClientConfig(args) => client_config::run(args),
+            Command::Completions(args) => completions::run(args),
+        }
+    }
+}
+
+/// `-c FILE`, as every subcommand that reads the configuration takes it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigArg {
+    /// The configuration; default: config/opspilot.toml here, then /etc/opspilot/opspilot.toml
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl ConfigArg {
+    /// The file that is meant.
+    pub(crate) fn locate(&self) -> Result<PathBuf, ConfigErrors> {
+        config::locate(self.file.as_deref())
+    }
+
+    /// Its settings.
+    pub(crate) fn load(&self) -> Result<Config, ConfigErrors> {
+        Config::load(&self.locate()?)
+    }
+}
+
+/// Writes to standard output; a reader who has seen enough (`| head`) is no error.
+pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

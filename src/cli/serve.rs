@@ -1,1 +1,126 @@
-//! `opspilot serve`.
+//! `opspilot serve`: the daemon.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::gate::{Engine, EngineError, Gate};
+use crate::gateway::{Control, Gateway};
+use crate::store::Store;
+
+use super::ConfigArg;
+
+/// Arguments of `serve`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// How log lines look on standard error; `OPSPILOT_LOG` sets what is logged (default: info)
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let file = args.config.locate()?;
+    // The SSH library's own lines say what its peers sent: only what is wrong with it is of interest, and never a key.
+    start_log(args.log_format, "info,russh=warn")?;
+    let gate = open_gate(&file)?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(serve(file, gate))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads the configuration and opens the record: what a gateway is made of. Blocks.
+pub(super) fn open_gate(file: &Path) -> anyhow::Result<Arc<Gate>> {
+    let engine = Engine::load(file)?;
+    let store = Store::open(&engine.config.store.path)?;
+    Ok(Arc::new(Gate::new(engine, store)))
+}
+
+/// Logs to standard error what `OPSPILOT_LOG` says, or else `default`.
+pub(super) fn start_log(format: LogFormat, default: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_env("OPSPILOT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    let started = match format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
+}
+
+async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    let gateway = Gateway::bind(gate.clone()).await?;
+    for address in gateway.addresses() {
+        tracing::info!(%address, "listening");
+    }
+    let control = gateway.control();
+    let drain = CancellationToken::new();
+    tokio::spawn(cancel_at_signal(
+        drain.clone(),
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    ));
+    notify(&[NotifyState::Ready]);
+    let serving = gateway.serve(drain);
+    tokio::pin!(serving);
+    loop {
+        tokio::select! {
+            () = &mut serving => break,
+            Some(()) = hangups.recv() => reload(&file, &control).await,
+        }
+    }
+    gate.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn cancel_at_signal(drain: CancellationToken, mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    notify(&[NotifyState::Stopping]);
+    drain.cancel();
+}
+
+/// Reads everything anew; where anything is wrong, everything stays as it was.
+async fn reload(file: &Path, control: &Control) {
+    let started = NotifyState::monotonic_usec_now().ok();
+    notify(&[NotifyState::Reloading].into_iter().chain(started).collect::<Vec<_>>());
+    match load_elsewhere(file.to_owned()).await {
+        Ok(engine) => control.apply(engine),
+        Err(error) => tracing::error!("the configuration stays as it was: {error}"),
+    }
+    notify(&[NotifyState::Ready]);
+}
+
+async fn load_elsewhere(file: PathBuf) -> Result<Engine, String> {
+    let loaded = tokio::task::spawn_blocking(move || Engine::load(&file)).await;
+    loaded
+        .map_err(|error| error.to_string())?
+        .map_err(|error: EngineError| error.to_string())
+}
+
+/// Tells the service manager, where there is one.
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "cannot tell the service manager");
+    }
+}
