@@ -1,1 +1,28 @@
-//! Tests through the real parts: OpenSSH's client and server, real shells, the real record.
+//! Tests through the real parts: OpenSSH's client and server, real shells on a PTY, the opspilot binary and its record.
+//!
+//! Every test starts its own `sshd` and its own bastion on free loopback ports, in a directory of its own, and ends both by
+//! their process ids. Nothing here sleeps for what can be awaited, and every wait has a deadline.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says what failed by panicking and on standard error, and so does its harness"
+)]
+
+mod harness;
+
+mod bad_input;
+mod cli;
+mod confirmation;
+mod demo;
+mod exec;
+mod floors;
+mod prompt;
+mod record;
+mod reload;
+mod routing;
+mod shell;
+mod shell_gate;
+mod target;

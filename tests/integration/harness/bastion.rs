@@ -1,0 +1,187 @@
+//! The bastion: the binary under test, serving in a directory of its own.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use super::client::Ssh;
+use super::config::Config;
+use super::key::Key;
+use super::process::{Child, opspilot};
+use super::record::{self, Row};
+use super::sshd::Sshd;
+use super::wait::{eventually, free_port};
+
+/// A running `opspilot serve`; what it logged is shown when its test fails.
+pub(crate) struct Bastion {
+    // Before `dir`: the daemon ends before its files go.
+    daemon: Child,
+    dir: TempDir,
+    /// What it was started with, or reloaded last.
+    pub(crate) config: Config,
+}
+
+impl Bastion {
+    /// Starts one in front of `target` and awaits that it accepts.
+    pub(crate) fn start(target: &Sshd, change: impl FnOnce(&mut Config)) -> Self {
+        let (dir, mut config) = Self::prepare(target);
+        change(&mut config);
+        std::fs::write(dir.path().join("opspilot.toml"), config.render()).unwrap();
+        let daemon = serve(dir.path(), config.port);
+        let bastion = Self { daemon, dir, config };
+        bastion.trust_host_key();
+        bastion
+    }
+
+    /// A directory with the users' keys, and the ordinary configuration for it, not yet written.
+    pub(crate) fn prepare(target: &Sshd) -> (TempDir, Config) {
+        let dir = TempDir::with_prefix("opspilot-bastion-").unwrap();
+        std::fs::create_dir(dir.path().join("state")).unwrap();
+        let [alice, bob, robot] = ["alice", "bob", "robot"].map(|name| Key::generate(dir.path(), name));
+        let config = Config::ordinary(free_port(), target, &alice, &bob, &robot);
+        (dir, config)
+    }
+
+    /// The configuration's file.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.dir.path().join("opspilot.toml")
+    }
+
+    /// The directory with the configuration and the users' private keys.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The database's file.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.dir.path().join("state/opspilot.db")
+    }
+
+    /// Everything that the daemon has logged.
+    pub(crate) fn log(&self) -> String {
+        log(self.dir.path())
+    }
+
+    /// An `ssh` that logs in as `login` (`alice@web-1`, `alice`, ...) with the key of the user in it.
+    pub(crate) fn ssh(&self, login: &str) -> Ssh {
+        let user = login.split(['@', '+']).next().unwrap_or(login);
+        Ssh::new(
+            login,
+            self.config.port,
+            &self.dir.path().join(user),
+            &self.known_hosts(),
+        )
+    }
+
+    /// An `ssh` with the key of `user`, whatever it logs in as.
+    pub(crate) fn ssh_with_key_of(&self, user: &str, login: &str) -> Ssh {
+        Ssh::new(
+            login,
+            self.config.port,
+            &self.dir.path().join(user),
+            &self.known_hosts(),
+        )
+    }
+
+    /// Runs `opspilot` with `-c` and this bastion's configuration.
+    pub(crate) fn opspilot(&self, arguments: &[&str]) -> Output {
+        opspilot(arguments).arg("-c").arg(self.config_file()).output().unwrap()
+    }
+
+    /// The record's rows as they stand, oldest first.
+    pub(crate) fn rows_now(&self) -> Vec<Row> {
+        record::rows(&self.database()).unwrap()
+    }
+
+    /// The record's rows as soon as there are `count` and all are final.
+    pub(crate) fn rows(&self, count: usize) -> Vec<Row> {
+        let rows = self.rows_when(&format!("{count} final rows"), |rows| {
+            rows.len() >= count && rows.iter().all(Row::is_final)
+        });
+        assert_eq!(rows.len(), count, "{rows:#?}");
+        rows
+    }
+
+    /// The only row, as soon as it is final.
+    pub(crate) fn row(&self) -> Row {
+        self.rows(1).remove(0)
+    }
+
+    /// The record's rows as soon as they satisfy `condition`.
+    pub(crate) fn rows_when(&self, what: &str, condition: impl Fn(&[Row]) -> bool) -> Vec<Row> {
+        eventually(what, || Some(self.rows_now()).filter(|rows| condition(rows)))
+    }
+
+    /// A connection to the database that cannot write.
+    pub(crate) fn sql(&self) -> Connection {
+        record::open(&self.database()).unwrap()
+    }
+
+    /// Writes the changed configuration and sends SIGHUP.
+    pub(crate) fn reload(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+        self.reload_text(&self.config.render());
+    }
+
+    /// Writes `text` as the configuration and sends SIGHUP.
+    pub(crate) fn reload_text(&self, text: &str) {
+        std::fs::write(self.config_file(), text).unwrap();
+        self.daemon.signal("HUP");
+    }
+
+    /// Kills the daemon as a crash would, and awaits its end.
+    pub(crate) fn crash(&mut self) {
+        self.daemon.signal("KILL");
+        self.daemon.wait();
+    }
+
+    /// Asks the daemon to end and awaits it; gives its exit code.
+    pub(crate) fn stop(&mut self) -> i32 {
+        self.daemon.signal("TERM");
+        self.daemon.code()
+    }
+
+    /// Starts the daemon again after [`Self::crash`] or [`Self::stop`].
+    pub(crate) fn restart(&mut self) {
+        self.daemon = serve(self.dir.path(), self.config.port);
+    }
+
+    fn known_hosts(&self) -> PathBuf {
+        self.dir.path().join("known_hosts")
+    }
+
+    /// Takes the host key from where the daemon keeps it, so that no client ever trusts on first use.
+    fn trust_host_key(&self) {
+        let host_key = Key::read(self.dir.path().join("state/ssh_host_ed25519_key"));
+        let line = format!("[127.0.0.1]:{} {}\n", self.config.port, host_key.public);
+        std::fs::write(self.known_hosts(), line).unwrap();
+    }
+}
+
+impl Drop for Bastion {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the bastion's log ---\n{}", self.log());
+            eprintln!("--- the record ---\n{:#?}", record::rows(&self.database()));
+        }
+    }
+}
+
+/// Runs the daemon on the configuration in `dir` and awaits that it accepts on `port`.
+pub(crate) fn serve(dir: &Path, port: u16) -> Child {
+    let mut command = opspilot(&["serve", "-c"]);
+    command.arg(dir.join("opspilot.toml"));
+    let mut daemon = Child::server(&mut command, &dir.join("log"));
+    eventually("the bastion to accept", || {
+        assert!(daemon.runs(), "the bastion ended:\n{}", log(dir));
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
+    });
+    daemon
+}
+
+fn log(dir: &Path) -> String {
+    std::fs::read_to_string(dir.join("log")).unwrap_or_default()
+}

@@ -1,0 +1,101 @@
+//! The bastion's configuration, as text that a test can change.
+
+use std::fmt::Write as _;
+
+use super::key::Key;
+use super::sshd::Sshd;
+
+/// Shells and exec are for everybody, and everything from `high` up is asked about.
+const POLICY_ASK: &str = r#"
+[[policies]]
+name = "ask"
+users = ["*"]
+channels = ["shell", "exec"]
+low = "allow"
+medium = "warn"
+high = "confirm"
+critical = "confirm"
+unknown = "allow"
+"#;
+
+/// The parts of a configuration; each is TOML, but for the names.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// The port on 127.0.0.1.
+    pub(crate) port: u16,
+    /// More lines of `[server]`.
+    pub(crate) server: String,
+    /// The lines of `[risk]`.
+    pub(crate) risk: String,
+    /// How long a question waits, as TOML spells it in quotes.
+    pub(crate) confirm_timeout: String,
+    /// Users' tables.
+    pub(crate) users: String,
+    /// Targets' tables.
+    pub(crate) targets: String,
+    /// Policies' tables.
+    pub(crate) policies: String,
+}
+
+impl Config {
+    /// alice and bob, who are people, and `robot`, whose owner is alice; `web-1`, which is `target`; and [`POLICY_ASK`].
+    pub(crate) fn ordinary(port: u16, target: &Sshd, alice: &Key, bob: &Key, robot: &Key) -> Self {
+        let house = env!("CARGO_MANIFEST_DIR");
+        Self {
+            port,
+            server: String::new(),
+            risk: format!("rules = [\"{house}/config/rules.toml\"]\nmodel = \"{house}/models/risk.onnx\"\n"),
+            confirm_timeout: "60s".to_owned(),
+            users: [
+                user("alice", "kind = \"human\"", alice),
+                user("bob", "kind = \"human\"", bob),
+                user("robot", "kind = \"robot\"\nowner = \"alice\"", robot),
+            ]
+            .concat(),
+            targets: Self::target("web-1", target, ""),
+            policies: POLICY_ASK.to_owned(),
+        }
+    }
+
+    /// Lets every command run unasked.
+    pub(crate) fn allow_everything(&mut self) {
+        self.policies = self.policies.replace("\"confirm\"", "\"allow\"");
+    }
+
+    /// The table of one target, with `more` lines in it.
+    pub(crate) fn target(name: &str, target: &Sshd, more: &str) -> String {
+        Self::target_at(name, target.port, &target.host_key.public, target, more)
+    }
+
+    /// As [`Self::target`], at another port of 127.0.0.1 or with another host key.
+    pub(crate) fn target_at(name: &str, port: u16, host_key: &str, target: &Sshd, more: &str) -> String {
+        let login = &target.login;
+        let identity = target.client_key.path.display();
+        format!(
+            "\n[[targets]]\nname = \"{name}\"\naddress = \"127.0.0.1:{port}\"\nlogin = \"{login}\"\n\
+             identity = \"{identity}\"\nhost_key = \"{host_key}\"\nlabels = {{ env = \"prod\" }}\n{more}\n"
+        )
+    }
+
+    /// The whole file.
+    pub(crate) fn render(&self) -> String {
+        let mut text = format!(
+            "[server]\nlisten = [\"127.0.0.1:{}\"]\npublic_name = \"127.0.0.1\"\nstate_dir = \"state\"\n{}\n",
+            self.port, self.server
+        );
+        write!(
+            text,
+            "[risk]\n{}\n[confirm]\ntimeout = \"{}\"\n",
+            self.risk, self.confirm_timeout
+        )
+        .unwrap();
+        text + &self.users + &self.targets + &self.policies
+    }
+}
+
+fn user(name: &str, kind: &str, key: &Key) -> String {
+    format!(
+        "\n[[users]]\nname = \"{name}\"\n{kind}\nroles = [\"sre\"]\nauthorized_keys = [\"{}\"]\n",
+        key.public
+    )
+}
