@@ -1,6 +1,6 @@
 //! One condition of a rule, compiled.
 
-use regex::Regex;
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::error::RulesError;
 use super::glob::Names;
@@ -91,7 +91,9 @@ impl Condition {
     }
 
     pub(super) fn holds_for_text(&self, script: &Script) -> bool {
-        self.text.as_ref().is_none_or(|regex| regex.is_match(&script.text))
+        self.text
+            .as_ref()
+            .is_none_or(|regex| regex.is_match(script.text.as_bytes()))
             && self
                 .doubt
                 .as_ref()
@@ -120,7 +122,10 @@ impl Condition {
     fn words_hold(&self, view: &View<'_>) -> bool {
         self.flags.iter().all(|flag| view.has_flag(flag))
             && (self.sub.is_empty() || self.sub.iter().any(|words| view.has_subcommand(words)))
-            && self.words.as_ref().is_none_or(|regex| regex.is_match(view.words()))
+            && self
+                .words
+                .as_ref()
+                .is_none_or(|regex| regex.is_match(view.words().as_bytes()))
     }
 
     fn operands_hold(&self, view: &View<'_>) -> bool {
@@ -130,10 +135,11 @@ impl Condition {
             !found.is_empty() && found.iter().all(|class| classes.contains(class))
         };
         let operands = view.operands();
-        let every = |regex: &Regex| !operands.is_empty() && operands.iter().all(|word| regex.is_match(&word.text));
+        let every =
+            |regex: &Regex| !operands.is_empty() && operands.iter().all(|word| regex.is_match(word.text.as_bytes()));
         self.operand
             .as_ref()
-            .is_none_or(|regex| operands.iter().any(|word| regex.is_match(&word.text)))
+            .is_none_or(|regex| operands.iter().any(|word| regex.is_match(word.text.as_bytes())))
             && self.every.as_ref().is_none_or(every)
             && self.operands.as_ref().is_none_or(any)
             && self.only.as_ref().is_none_or(all)
@@ -142,7 +148,7 @@ impl Condition {
     fn redirections_hold(&self, view: &View<'_>) -> bool {
         self.redirect
             .as_ref()
-            .is_none_or(|regex| view.written().any(|word| regex.is_match(&word.text)))
+            .is_none_or(|regex| view.written().any(|word| regex.is_match(word.text.as_bytes())))
             && self.redirect_to.as_ref().is_none_or(|classes| {
                 view.written()
                     .any(|word| classes.contains(&crate::command::operand_class(word)))
@@ -169,8 +175,11 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
+    /// Compiled for bytes: a shell's blanks and words are ASCII, and the tables of Unicode would take half of an idle daemon's
+    /// memory.
     fn regex(&self, pattern: Option<&str>) -> Result<Option<Regex>, RulesError> {
-        pattern.map(Regex::new).transpose().map_err(|error| {
+        let compile = |pattern| RegexBuilder::new(pattern).unicode(false).build();
+        pattern.map(compile).transpose().map_err(|error| {
             self.invalid(
                 &format!("has a pattern that cannot be compiled: {error}"),
                 "correct the regular expression",

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use regex::Regex;
+use regex::bytes::Regex;
 
 use super::glob::Names;
 use crate::command::{self, OperandClass, Origin, Script, SimpleCommand, Word};
@@ -105,7 +105,8 @@ impl<'a> View<'a> {
 
     pub(super) fn assigns(&self, regex: &Regex) -> bool {
         let mut assignments = self.command.assignments.iter();
-        assignments.any(|assignment| regex.is_match(&format!("{}={}", assignment.name, assignment.value.text)))
+        assignments
+            .any(|assignment| regex.is_match(format!("{}={}", assignment.name, assignment.value.text).as_bytes()))
     }
 
     /// Whether the program's name or one of its words hides what it is.
