@@ -182,7 +182,7 @@ struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     features: Option<Named<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    feature_digest: Option<String>,
+    feature_digest: Option<&'static str>,
 }
 
 impl<'a> Answer<'a> {

@@ -4,10 +4,12 @@ mod history;
 mod id;
 mod name;
 mod text;
+mod time;
 mod vocabulary;
 
 pub use history::History;
 pub use id::{CommandId, CommandUid, SessionId};
 pub use name::{Name, NameError};
 pub use text::{printable, printable_line};
+pub use time::whole_millis;
 pub use vocabulary::{AnswerChannel, Channel, Decision, Dialect, Exactness, Impact, Level, ParseWordError, State};

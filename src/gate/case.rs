@@ -1,7 +1,7 @@
 //! One command on its way: what was submitted, what scoring says, what the policy makes of it. Pure.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use russh::keys::HashAlg;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::command::{self, Pattern, Script};
 use crate::config::{HostKeys, Target};
 use crate::context::{Evidence, Snapshot, classify};
-use crate::domain::{CommandUid, Decision, Dialect, Exactness, Level, Name};
+use crate::domain::{CommandUid, Decision, Dialect, Exactness, Level, Name, whole_millis};
 use crate::policy;
 use crate::risk::{Assessment, Circumstances, features};
 use crate::store::{Aftermath, End, Forecast, HostInfo, NewCommand, NewSnapshot, Outcome, Scoring, Start, Store};
@@ -145,7 +145,7 @@ impl Case {
             final_risk_score: assessment.score,
             reasons: serde_json::to_value(&assessment.reasons).unwrap_or_default(),
             features: assessment.features.clone(),
-            feature_digest: features::digest(),
+            feature_digest: features::digest().to_owned(),
             model_digest: self.engine.model_digest().map(str::to_owned),
         }
     }
@@ -418,8 +418,4 @@ fn last_programs(script: &Script) -> Vec<String> {
         .filter_map(|command| command.program())
         .map(str::to_owned)
         .collect()
-}
-
-fn whole_millis(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::context::Snapshot;
-use crate::domain::Name;
+use crate::domain::{Name, whole_millis};
 
 /// The last snapshot of a host.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub(super) struct Seen {
 impl Seen {
     /// The snapshot's age in milliseconds.
     pub(super) fn age_ms(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.at).as_millis()).unwrap_or(u64::MAX)
+        whole_millis(now.saturating_duration_since(self.at))
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{OnFailure, UserKind};
-use crate::domain::{CommandId, Decision, Name};
+use crate::domain::{CommandId, Decision, Name, whole_millis};
 use crate::store::{self, Resolution, Start, Store, StoreError, Verdict};
 
 use case::Case;
@@ -176,7 +176,7 @@ impl Gate {
             case.context_before = Some(seen);
         }
         match answer.unwrap_or(Err(Refusal::Expired(limit))) {
-            Ok(answer) => Consent::Answered(answer, millis(began)),
+            Ok(answer) => Consent::Answered(answer, whole_millis(began.elapsed())),
             Err(refusal) => Consent::Missing(refusal),
         }
     }
@@ -317,8 +317,4 @@ async fn alongside<A, B>(main: impl Future<Output = A>, side: impl Future<Output
             },
         }
     }
-}
-
-fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,5 @@
 //! What every way of asking shares.
 
-use std::time::Instant;
-
 use crate::domain::AnswerChannel;
 use crate::gate::{Answer, Asked};
 use crate::terminal::Question;
@@ -25,9 +23,4 @@ pub(super) fn answered(asked: &Asked, yes: bool, via: AnswerChannel) -> Answer {
         by: asked.answerer.clone(),
         via,
     }
-}
-
-/// Milliseconds since a moment.
-pub(super) fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use russh::{ChannelMsg, Sig};
 use tokio::time::timeout;
 
-use crate::domain::{AnswerChannel, Channel, Dialect, Exactness};
+use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
 use crate::terminal::prompt::{self, ConsoleAddress};
 use crate::terminal::{self, AnswerReader, FirstLine, Question, StdinCode};
 
-use super::ask::{answered, millis, terminal_block};
+use super::ask::{answered, terminal_block};
 use super::intake::Intake;
 use super::session::{LAST_WORDS, TargetSession};
 use super::target_channel::{StartError, TargetChannel, TargetEar, TargetVoice};
@@ -175,7 +175,7 @@ impl Whole {
                     continue;
                 }
             };
-            let fed = reader.feed(&data, millis(began));
+            let fed = reader.feed(&data, whole_millis(began.elapsed()));
             self.voice.stdout(fed.echo).await?;
             self.held.push_data(fed.type_ahead);
             if let Some(answer) = fed.answer {
@@ -244,22 +244,8 @@ impl Whole {
 
     /// Remembers what changes the terminal.
     fn note(&mut self, message: &ChannelMsg) {
-        if let (
-            Some(pty),
-            ChannelMsg::WindowChange {
-                col_width,
-                row_height,
-                pix_width,
-                pix_height,
-            },
-        ) = (self.pty.as_mut(), message)
-        {
-            pty.size = Size {
-                columns: *col_width,
-                rows: *row_height,
-                width: *pix_width,
-                height: *pix_height,
-            };
+        if let (Some(pty), Some(size)) = (self.pty.as_mut(), Size::told_by(message)) {
+            pty.size = size;
         }
     }
 

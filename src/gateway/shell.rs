@@ -12,12 +12,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant as Deadline, sleep_until, timeout};
 
 use crate::config::ShellGate as Mode;
-use crate::domain::{AnswerChannel, Channel, Dialect, Exactness};
+use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
 use crate::terminal::prompt;
 use crate::terminal::{Answer as Typed, AnswerReader, Effect, Line, LineEnd, LoginShell, Question, ShellGate, Verdict};
 
-use super::ask::{answered, millis, terminal_block};
+use super::ask::{answered, terminal_block};
 use super::exec::attend_opaque_shell;
 use super::intake::Intake;
 use super::session::{LAST_WORDS, TargetSession};
@@ -260,27 +260,19 @@ impl GatedShell {
     }
 
     async fn user_says(&mut self, message: Option<ChannelMsg>) -> Result<Option<Over>, Gone> {
+        let Some(message) = message else {
+            return Ok(Some(Over::User));
+        };
+        if let Some(size) = Size::told_by(&message) {
+            self.pty.size = size;
+            self.target.resize(size);
+        }
         match message {
-            None | Some(ChannelMsg::Close) => return Ok(Some(Over::User)),
-            Some(ChannelMsg::Data { data }) => self.user_types(&data).await?,
-            Some(ChannelMsg::WindowChange {
-                col_width,
-                row_height,
-                pix_width,
-                pix_height,
-            }) => {
-                let size = Size {
-                    columns: col_width,
-                    rows: row_height,
-                    width: pix_width,
-                    height: pix_height,
-                };
-                self.pty.size = size;
-                self.target.resize(size);
-            }
-            Some(ChannelMsg::Signal { signal }) => self.target.signal(signal),
-            Some(ChannelMsg::Eof) => self.target.end_of_input(),
-            Some(_) => {}
+            ChannelMsg::Close => return Ok(Some(Over::User)),
+            ChannelMsg::Data { data } => self.user_types(&data).await?,
+            ChannelMsg::Signal { signal } => self.target.signal(signal),
+            ChannelMsg::Eof => self.target.end_of_input(),
+            _ => {}
         }
         Ok(None)
     }
@@ -290,7 +282,7 @@ impl GatedShell {
         let Some(question) = self.question.as_mut().filter(asked_here) else {
             return self.feed(|gate, effects| gate.from_user(bytes, effects)).await;
         };
-        let fed = question.reader.feed(bytes, millis(question.drawn));
+        let fed = question.reader.feed(bytes, whole_millis(question.drawn.elapsed()));
         self.voice.stdout(fed.echo).await?;
         self.feed(|gate, effects| gate.from_user(&fed.type_ahead, effects))
             .await?;

@@ -155,24 +155,13 @@ impl TargetVoice {
 
     /// Passes on what the user said.
     pub(super) async fn relay(&self, message: ChannelMsg) -> Result<(), russh::Error> {
+        if let Some(size) = Size::told_by(&message) {
+            return self.resize(size).await;
+        }
         match message {
             ChannelMsg::Data { data } => self.voice.data_bytes(data).await,
             ChannelMsg::Eof => self.end_of_input().await,
             ChannelMsg::Signal { signal } => self.signal(signal).await,
-            ChannelMsg::WindowChange {
-                col_width: columns,
-                row_height: rows,
-                pix_width: width,
-                pix_height: height,
-            } => {
-                let size = Size {
-                    columns,
-                    rows,
-                    width,
-                    height,
-                };
-                self.resize(size).await
-            }
             _ => Ok(()),
         }
     }

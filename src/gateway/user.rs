@@ -38,6 +38,26 @@ pub(super) struct Size {
     pub height: u32,
 }
 
+impl Size {
+    /// The size that a window-change request tells; `None` for any other message.
+    pub(super) fn told_by(message: &ChannelMsg) -> Option<Self> {
+        match *message {
+            ChannelMsg::WindowChange {
+                col_width: columns,
+                row_height: rows,
+                pix_width: width,
+                pix_height: height,
+            } => Some(Self {
+                columns,
+                rows,
+                width,
+                height,
+            }),
+            _ => None,
+        }
+    }
+}
+
 /// The user's side of a channel is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the user's side of the channel is gone")]

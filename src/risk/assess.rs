@@ -123,7 +123,7 @@ fn read_rules(paths: &[PathBuf]) -> Result<Rules, RiskError> {
 }
 
 fn load_forest(path: &Path) -> Result<Forest, RiskError> {
-    Ok(Forest::load(path, &features::digest(), features::NAMES.len())?)
+    Ok(Forest::load(path, features::digest(), features::NAMES.len())?)
 }
 
 /// The features, off the parse of the redacted text: the same parse where nothing was redacted.

@@ -7,6 +7,7 @@ mod facts;
 mod programs;
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
@@ -237,7 +238,13 @@ pub fn compute(script: &Script, verdict: Verdict<'_>, circumstances: &Circumstan
 
 /// SHA-256, in hexadecimal, over the version and the names: a model fits when it was trained under the same digest.
 #[must_use]
-pub fn digest() -> String {
+pub fn digest() -> &'static str {
+    // Every recorded command carries it.
+    static DIGEST: LazyLock<String> = LazyLock::new(computed_digest);
+    &DIGEST
+}
+
+fn computed_digest() -> String {
     let mut hasher = Sha256::new();
     hasher.update(format!("opspilot features {VERSION}\n"));
     for name in NAMES {
@@ -286,7 +293,7 @@ mod tests {
     #[test]
     fn the_digest_is_a_sha_256_in_hexadecimal() {
         assert_eq!(digest().len(), 64);
-        assert_eq!(digest(), digest());
+        assert_eq!(digest(), computed_digest());
     }
 
     fn values_of(text: &str, circumstances: &Circumstances<'_>) -> impl Fn(&str) -> f32 + use<> {

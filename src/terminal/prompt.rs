@@ -85,28 +85,37 @@ pub fn render(question: &Question, width: u16, colour: bool) -> String {
     format!("{block}\r\n{ask}")
 }
 
+impl ConsoleAddress<'_> {
+    /// What the user runs to confirm `code`.
+    fn confirm(&self, code: &str) -> String {
+        let Self {
+            port,
+            user,
+            public_name,
+        } = self;
+        format!("ssh -p {port} {user}@{public_name} confirm {code}")
+    }
+}
+
 /// The block for the standard error of an exec without a PTY, with `\n` line ends.
 #[must_use]
 pub fn render_plain(question: &Question, code: &str, console: &ConsoleAddress<'_>) -> String {
-    let ConsoleAddress {
-        port,
-        user,
-        public_name,
-    } = console;
     let block = block(question, PLAIN_WIDTH, false).join("\n");
-    format!("{block}\nopspilot: type {code} here, or run: ssh -p {port} {user}@{public_name} confirm {code}\n")
+    format!(
+        "{block}\nopspilot: type {code} here, or run: {}\n",
+        console.confirm(code)
+    )
 }
 
 /// The block for a question that only somebody else may answer, at the console, with `\n` line ends.
 #[must_use]
 pub fn render_for_owner(question: &Question, code: &str, console: &ConsoleAddress<'_>) -> String {
-    let ConsoleAddress {
-        port,
-        user,
-        public_name,
-    } = console;
     let block = block(question, PLAIN_WIDTH, false).join("\n");
-    format!("{block}\nopspilot: held until {user} runs: ssh -p {port} {user}@{public_name} confirm {code}\n")
+    format!(
+        "{block}\nopspilot: held until {} runs: {}\n",
+        console.user,
+        console.confirm(code)
+    )
 }
 
 /// One line without its end: the policy lets the command run, and this was seen.

@@ -152,7 +152,7 @@ fn files_that_are_missing_too_large_or_no_files_are_refused() {
 #[test]
 fn the_shipped_model_fits_this_program_and_answers_a_cold_start() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/risk.onnx");
-    let forest = Forest::load(&model, &features::digest(), features::NAMES.len())
+    let forest = Forest::load(&model, features::digest(), features::NAMES.len())
         .expect("after a change of the features or the rules: models/train");
     let answer = forest.predict(&vec![features::MISSING; features::NAMES.len()]).unwrap();
     assert!((answer.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
