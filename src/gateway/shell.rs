@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use russh::ChannelMsg;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant as Deadline, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use crate::config::ShellGate as Mode;
 use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
@@ -26,8 +26,6 @@ use super::target_channel::{StartError, TargetChannel, TargetEar};
 use super::target_writer::TargetWriter;
 use super::user::{FAILED, Gone, PtyRequest, REFUSED, Size, Voice, fail, refuse, say};
 
-/// How long the hook may take to show its first prompt.
-const BOOT_LIMIT: Duration = Duration::from_secs(10);
 /// Target output held while a question stands, bytes. Beyond it the target is not read until the answer.
 const MAX_HELD_OUTPUT: usize = 1024 * 1024;
 /// Input held while it is open whether the rest of an unknown shell may go on, bytes; what comes on top is dropped.
@@ -54,9 +52,22 @@ pub(super) async fn attend(
         Ok(connection) => connection,
         Err(error) => return fail(&voice, true, &error.to_string()).await,
     };
-    match (session.login_shell(&connection).await, mode) {
-        (Some(LoginShell::Bash), _) => attend_gated(session, &connection, pty, environment, ear, voice).await,
-        (_, Mode::Hook) => {
+    let login_shell = session.login_shell(&connection).await;
+    let gate = login_shell.and_then(|shell| ShellGate::login(shell, new_nonce(), Instant::now()));
+    match (gate, mode) {
+        (Some((gate, bootstrap)), _) => {
+            let dialect = login_shell.map_or(Dialect::Sh, LoginShell::dialect);
+            let started = start(&connection, &pty, &environment, bootstrap).await;
+            match started {
+                Ok(channel) => {
+                    GatedShell::new(session, gate, dialect, pty, channel, ear, voice)
+                        .serve()
+                        .await
+                }
+                Err(error) => fail(&voice, true, &error.to_string()).await,
+            }
+        }
+        (None, Mode::Hook) => {
             refuse(
                 &voice,
                 true,
@@ -68,26 +79,20 @@ pub(super) async fn attend(
     }
 }
 
-async fn attend_gated(
-    session: Arc<TargetSession>,
+async fn start(
     connection: &Connection,
-    pty: PtyRequest,
-    environment: Vec<(String, String)>,
-    ear: Intake,
-    voice: Voice,
-) -> Result<(), Gone> {
-    let gate = ShellGate::new(format!("{:032x}", rand::random::<u128>()));
-    let bootstrap = gate.bootstrap_command();
-    let started: Result<TargetChannel, StartError> = async {
-        let mut channel = TargetChannel::open(connection, Some(&pty), &environment).await?;
-        channel.exec(bootstrap).await?;
-        Ok(channel)
-    }
-    .await;
-    match started {
-        Ok(channel) => GatedShell::new(session, gate, pty, channel, ear, voice).serve().await,
-        Err(error) => fail(&voice, true, &error.to_string()).await,
-    }
+    pty: &PtyRequest,
+    environment: &[(String, String)],
+    bootstrap: Vec<u8>,
+) -> Result<TargetChannel, StartError> {
+    let mut channel = TargetChannel::open(connection, Some(pty), environment).await?;
+    channel.exec(bootstrap).await?;
+    Ok(channel)
+}
+
+/// What tells a hook's marks from others.
+fn new_nonce() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 /// What a line's way through the gate wants of the shell's task.
@@ -169,6 +174,7 @@ enum Stage {
 struct GatedShell {
     session: Arc<TargetSession>,
     gate: ShellGate,
+    dialect: Dialect,
     pty: PtyRequest,
     ear: Intake,
     voice: Voice,
@@ -186,7 +192,6 @@ struct GatedShell {
     /// Questions that wait until the one on the screen is answered.
     next_questions: VecDeque<(Subject, Asked, oneshot::Sender<Answer>)>,
     held_output: Vec<u8>,
-    boot_deadline: Option<Deadline>,
     exit_code: Option<u32>,
 }
 
@@ -204,6 +209,7 @@ impl GatedShell {
     fn new(
         session: Arc<TargetSession>,
         gate: ShellGate,
+        dialect: Dialect,
         pty: PtyRequest,
         channel: TargetChannel,
         ear: Intake,
@@ -215,6 +221,7 @@ impl GatedShell {
         Self {
             session,
             gate,
+            dialect,
             pty,
             ear,
             voice,
@@ -228,7 +235,6 @@ impl GatedShell {
             question: None,
             next_questions: VecDeque::new(),
             held_output: Vec::new(),
-            boot_deadline: Some(Deadline::now() + BOOT_LIMIT),
             exit_code: None,
         }
     }
@@ -247,7 +253,7 @@ impl GatedShell {
 
     /// Takes the next thing that happens, from whichever side.
     async fn step(&mut self) -> Result<Option<Over>, Gone> {
-        let boot_deadline = self.boot_deadline.unwrap_or_else(Deadline::now);
+        let deadline = self.gate.deadline();
         let reads_target = self.held_output.len() < MAX_HELD_OUTPUT;
         tokio::select! {
             message = self.ear.next(), if self.target.has_room() => self.user_says(message).await,
@@ -255,7 +261,7 @@ impl GatedShell {
             () = self.session.ended.cancelled() => Ok(Some(Over::User)),
             message = self.target_ear.hear(), if reads_target => self.target_says(message).await,
             Some((subject, order)) = self.orders.recv() => self.obey(subject, order).await,
-            () = sleep_until(boot_deadline), if self.boot_deadline.is_some() => self.boot_timed_out().await,
+            () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => self.timed_out().await,
         }
     }
 
@@ -266,6 +272,8 @@ impl GatedShell {
         if let Some(size) = Size::told_by(&message) {
             self.pty.size = size;
             self.target.resize(size);
+            let (columns, rows) = size.characters();
+            self.gate.resize(columns, rows);
         }
         match message {
             ChannelMsg::Close => return Ok(Some(Over::User)),
@@ -280,11 +288,13 @@ impl GatedShell {
     async fn user_types(&mut self, bytes: &[u8]) -> Result<(), Gone> {
         let asked_here = |question: &&mut OpenQuestion| question.asked.here && !question.reply.is_closed();
         let Some(question) = self.question.as_mut().filter(asked_here) else {
-            return self.feed(|gate, effects| gate.from_user(bytes, effects)).await;
+            return self
+                .feed(|gate, effects| gate.from_user(Instant::now(), bytes, effects))
+                .await;
         };
         let fed = question.reader.feed(bytes, whole_millis(question.drawn.elapsed()));
         self.voice.stdout(fed.echo).await?;
-        self.feed(|gate, effects| gate.from_user(&fed.type_ahead, effects))
+        self.feed(|gate, effects| gate.from_user(Instant::now(), &fed.type_ahead, effects))
             .await?;
         let Some(typed) = fed.answer else { return Ok(()) };
         if let Some(OpenQuestion { asked, reply, .. }) = self.question.take() {
@@ -300,7 +310,8 @@ impl GatedShell {
         match message {
             None => return Ok(Some(Over::Target)),
             Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => {
-                self.feed(|gate, effects| gate.from_target(&data, effects)).await?;
+                self.feed(|gate, effects| gate.from_target(Instant::now(), &data, effects))
+                    .await?;
             }
             Some(ChannelMsg::ExitStatus { exit_status }) => self.exit_code = Some(exit_status),
             Some(_) => {}
@@ -321,10 +332,9 @@ impl GatedShell {
         Ok(None)
     }
 
-    async fn boot_timed_out(&mut self) -> Result<Option<Over>, Gone> {
-        self.boot_deadline = None;
-        tracing::warn!(host = %self.session.target, "the hook did not come up in time");
-        self.feed(ShellGate::boot_timed_out).await?;
+    async fn timed_out(&mut self) -> Result<Option<Over>, Gone> {
+        self.feed(|gate, effects| gate.timed_out(Instant::now(), effects))
+            .await?;
         Ok(None)
     }
 
@@ -374,7 +384,6 @@ impl GatedShell {
 
     /// The shell is understood, for the first time or again: lines are known one by one from here on.
     async fn ready(&mut self) -> Result<(), Gone> {
-        self.boot_deadline = None;
         match self.rest.take() {
             None => {}
             Some(Stage::Running(running)) => end(running, Ending::default()),
@@ -396,7 +405,7 @@ impl GatedShell {
             },
             exactness => Submission::Command {
                 bytes: line.bytes,
-                dialect: Dialect::Bash,
+                dialect: self.dialect,
                 exactness,
             },
         };
@@ -405,7 +414,6 @@ impl GatedShell {
 
     /// From here on the shell is not understood: the rest of it is one thing that cannot be known.
     fn lost(&mut self) {
-        self.boot_deadline = None;
         self.rest = Some(Stage::Held(Vec::new()));
         let submission = Submission::Opaque {
             description: "interactive shell, not understood any longer",
@@ -555,7 +563,7 @@ impl GatedShell {
             channel: Channel::Shell,
             submission: Submission::Ran {
                 bytes: text.into_bytes(),
-                dialect: Dialect::Bash,
+                dialect: self.dialect,
             },
             cwd: None,
         };

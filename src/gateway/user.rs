@@ -56,6 +56,12 @@ impl Size {
             _ => None,
         }
     }
+
+    /// Columns and rows, as far as a terminal can have them.
+    pub(super) fn characters(self) -> (u16, u16) {
+        let clamped = |count| u16::try_from(count).unwrap_or(u16::MAX);
+        (clamped(self.columns), clamped(self.rows))
+    }
 }
 
 /// The user's side of a channel is gone.

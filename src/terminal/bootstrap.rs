@@ -1,41 +1,101 @@
-//! The exec request that starts a target's login shell with the hook in it.
+//! What is sent to a target to have a shell ask before it runs a line.
+//!
+//! The sources are the files below `hooks/`, one directory a
+//! shell: `gate` is the gate itself, `login` reads it within a login shell, `start.sh` turns a POSIX `sh` into that shell.
 
-/// Finds the login shell, greets as sshd would, and starts the shell with the hook on a descriptor.
+use super::probe::LoginShell;
+
+/// Greets as sshd would, and then does what `start.sh` of the shell says.
 const BOOTSTRAP: &str = include_str!("hooks/bootstrap.sh");
 
-/// The hook for bash.
-const BASH: &str = include_str!("hooks/hook.bash");
+/// The hook of one shell.
+struct Hook {
+    start: &'static str,
+    login: &'static str,
+    gate: &'static str,
+}
 
-/// Where the bootstrap takes the hook.
-const PLACEHOLDER: &str = "@HOOK_BASH@";
+const BASH: Hook = Hook {
+    start: include_str!("hooks/bash/start.sh"),
+    login: include_str!("hooks/bash/login.bash"),
+    gate: include_str!("hooks/bash/gate.bash"),
+};
 
-/// The command line for an exec request on a PTY. It carries no secret.
-pub(super) fn command() -> String {
-    let script = without_comments(BOOTSTRAP).replace(PLACEHOLDER, without_comments(BASH).trim_end());
-    format!("exec sh -c '{}'", script.replace('\'', r"'\''"))
+/// The hook for a shell; `None` where there is none.
+const fn hook(shell: LoginShell) -> Option<&'static Hook> {
+    match shell {
+        LoginShell::Bash => Some(&BASH),
+        LoginShell::Zsh | LoginShell::Fish | LoginShell::Posix | LoginShell::Restricted | LoginShell::Other => None,
+    }
+}
+
+/// The command line of an exec request, on a PTY, that starts the login shell with its hook. It carries no secret.
+///
+/// Every login shell gets it as its `-c` argument, and they do not agree on backslashes and quotes within single quotes
+/// (fish). So the script travels without either, as [`encode`] writes it.
+pub(super) fn command(shell: LoginShell) -> Option<Vec<u8>> {
+    let hook = hook(shell)?;
+    let login = fill(hook.login, "@GATE@", hook.gate);
+    let script = fill(BOOTSTRAP, "@START@", &fill(hook.start, "@LOGIN@", &login));
+    let command = format!(
+        r#"exec sh -c 'eval "$(printf %s "$1" | tr "\140^" "\134\047")"' sh '{}'"#,
+        encode(&script)
+    );
+    Some(command.into_bytes())
+}
+
+/// Puts one source into another, in the place of a line of its own.
+fn fill(source: &str, placeholder: &str, part: &str) -> String {
+    without_comments(source).replace(placeholder, without_comments(part).trim_end())
 }
 
 /// Whole-line comments are for the reader of the source.
-fn without_comments(script: &str) -> String {
-    script
+fn without_comments(source: &str) -> String {
+    source
         .lines()
         .filter(|line| !line.trim_start().starts_with('#') && !line.trim().is_empty())
-        .fold(String::with_capacity(script.len()), |mut kept, line| {
+        .fold(String::with_capacity(source.len()), |mut kept, line| {
             kept.push_str(line);
             kept.push('\n');
             kept
         })
 }
 
+/// Backslashes and single quotes as characters that the sources do not use.
+fn encode(script: &str) -> String {
+    script.replace('\\', "`").replace('\'', "^")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const HOOKED: [LoginShell; 1] = [LoginShell::Bash];
+
     #[test]
-    fn the_command_holds_the_hook_and_fits_an_argument() {
-        let command = command();
-        assert!(command.contains("PROMPT_COMMAND"));
-        assert!(!command.contains(PLACEHOLDER));
-        assert!(command.len() < 32 * 1024, "{}", command.len());
+    fn the_command_holds_the_whole_hook_and_fits_an_argument() {
+        for shell in HOOKED {
+            let command = String::from_utf8(command(shell).unwrap()).unwrap();
+            assert!(command.contains("__opspilot_install"), "{shell:?}");
+            for placeholder in ["@START@", "@LOGIN@", "@GATE@"] {
+                assert!(!command.contains(placeholder), "{shell:?}: {placeholder}");
+            }
+            assert!(command.len() < 64 * 1024, "{shell:?}: {}", command.len());
+        }
+    }
+
+    #[test]
+    fn the_sources_leave_the_characters_of_the_encoding_alone() {
+        for shell in HOOKED {
+            let Hook { start, login, gate } = hook(shell).unwrap();
+            for source in [BOOTSTRAP, start, login, gate] {
+                assert!(!without_comments(source).contains(['`', '^']), "{shell:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_no_hook_is_there_for_has_no_command() {
+        assert_eq!(command(LoginShell::Restricted), None);
     }
 }

@@ -1,12 +1,14 @@
 //! Shells and terminals: which line a shell is about to run, and how its user is asked. No I/O.
 //!
 //! [`ShellGate`] follows one interactive shell whose hook asks the bastion over its own terminal before it runs a line
-//! (`hooks/hook.bash`); [`marks`] is the language that the two speak. [`prompt`] draws the question, [`AnswerReader`]
+//! (`hooks/`); [`marks`] is the language that the two speak. [`prompt`] draws the question, [`AnswerReader`]
 //! and [`StdinCode`] read the answer.
 
 pub mod answer;
+mod asking;
 mod bootstrap;
 pub mod code;
+pub mod effect;
 pub mod marks;
 pub mod probe;
 pub mod prompt;
@@ -15,6 +17,7 @@ pub mod shell;
 
 pub use answer::{Answer, AnswerReader, Fed};
 pub use code::{FirstLine, StdinCode, new_code, same_code};
+pub use effect::{Effect, Line, LineEnd, Verdict};
 pub use probe::LoginShell;
 pub use prompt::{Assessed, ConsoleAddress, Expect, Question};
-pub use shell::{Effect, Line, LineEnd, ShellGate, Verdict};
+pub use shell::ShellGate;

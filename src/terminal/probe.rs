@@ -1,5 +1,7 @@
 //! Which login shell a target account has, learnt by one exec without a PTY.
 
+use crate::domain::Dialect;
+
 /// A login shell, as far as the bastion has to tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginShell {
@@ -15,6 +17,19 @@ pub enum LoginShell {
     Restricted,
     /// Anything else, csh and bash before 4.4 among them.
     Other,
+}
+
+impl LoginShell {
+    /// The language that its lines are written in.
+    #[must_use]
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Self::Bash => Dialect::Bash,
+            Self::Zsh => Dialect::Zsh,
+            Self::Fish => Dialect::Fish,
+            Self::Posix | Self::Restricted | Self::Other => Dialect::Sh,
+        }
+    }
 }
 
 /// The command line to run, without a PTY. `marker` is letters and digits, and never used twice.

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use opspilot::domain::Exactness;
 use opspilot::terminal::{Effect, Line, LineEnd, LoginShell, ShellGate, Verdict, probe};
@@ -89,12 +89,12 @@ struct Session {
 impl Session {
     fn open(profile: &str, lag: Duration) -> Self {
         let home = furnished_home(profile);
-        let gate = ShellGate::new(NONCE.to_owned());
+        let (gate, bootstrap) = ShellGate::login(LoginShell::Bash, NONCE.to_owned(), Instant::now()).unwrap();
         let (pty, pts) = pty_process::open().unwrap();
         pty.resize(pty_process::Size::new(24, 80)).unwrap();
         let child = pty_process::Command::new("/bin/bash")
             .arg("-c")
-            .arg(String::from_utf8(gate.bootstrap_command()).unwrap())
+            .arg(String::from_utf8(bootstrap).unwrap())
             .env_clear()
             .envs([("PATH", std::env::var("PATH").unwrap()), ("HOME", text(home.path()))])
             .envs([("TERM", "xterm"), ("LANG", "C.UTF-8"), ("SHELL", "/bin/bash")])
@@ -131,7 +131,7 @@ impl Session {
     async fn type_keys(&mut self, keys: &[u8]) {
         self.typed_at = self.shown.len();
         let mut effects = Vec::new();
-        self.gate.from_user(keys, &mut effects);
+        self.gate.from_user(Instant::now(), keys, &mut effects);
         self.perform(effects).await;
     }
 
@@ -172,7 +172,7 @@ impl Session {
         };
         tokio::time::sleep(self.lag).await;
         let mut effects = Vec::new();
-        self.gate.from_target(&buffer[..count], &mut effects);
+        self.gate.from_target(Instant::now(), &buffer[..count], &mut effects);
         self.perform(effects).await;
     }
 

@@ -1,7 +1,6 @@
 #!/bin/sh
-# Sent as `exec sh -c '...'` in an exec request on a PTY. Greets as sshd does for a login, then becomes the login shell
-# with the hook on descriptor 9, which `bash --posix` reads as $ENV. Nothing is written to the target's disk.
-# sshd sets SHELL to the account's login shell.
+# Run by the login shell of an exec request on a PTY. Greets as sshd does for a login, then becomes the login shell with
+# its hook. Nothing is written to the target's disk. sshd sets SHELL to the account's login shell.
 __opspilot_greet() {
   [ -e "${HOME-}/.hushlogin" ] && return
   for file in /run/motd.dynamic /etc/motd; do
@@ -14,20 +13,8 @@ __opspilot_greet() {
 __opspilot_greet
 unset -f __opspilot_greet
 unset file
-exec 9<<'__OPSPILOT_HOOK__'
-@HOOK_BASH@
-__OPSPILOT_HOOK__
-if [ "${SHELL##*/}" = bash ] && [ -r /dev/fd/9 ]; then
-  # shellcheck disable=SC2016  # for the login shell to expand
-  exec "$SHELL" -c '
-    if (( BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] >= 404 )); then
-      ENV=/dev/fd/9 exec -a -bash "$0" --posix
-    fi
-    exec 9<&-
-    printf "\033]7717;?;X\a"
-    exec -l "$0"
-  ' "$SHELL"
-fi
+@START@
+# The shell is not what it was found to be.
 exec 9<&-
 printf '\033]7717;?;X\007'
 exec "${SHELL:-/bin/sh}" -l

@@ -1,19 +1,10 @@
 # shellcheck shell=bash
-# The hook for bash 4.4 and newer. Read once, through $ENV, by a `bash --posix` that is called `-bash`.
+# The gate for bash 4.4 and newer: needs its nonce in __opspilot_nonce, and __opspilot_install to be called once.
 #
 # It asks the bastion over the terminal before a line runs, and waits; without an answer nothing runs. Questions come
 # from PS0, which bash expands after it has read a line and before it opens the line's first redirection: a SIGINT from
 # there drops the line as a whole. What never passes PS0 (`bind -x`, C-x C-e, traps at the prompt) meets a DEBUG trap
 # that is armed for one prompt; the user's own is given back before the line's first command.
-builtin unset ENV
-exec 9<&-
-builtin set +o posix
-builtin shopt -u inherit_errexit 2>/dev/null
-# Posix mode has chosen these two.
-[[ ${HISTFILE-} == "${HOME-}/.sh_history" ]] && HISTFILE=$HOME/.bash_history
-[[ ${MAILCHECK-} == 600 ]] && MAILCHECK=60
-
-__opspilot_nonce=''          # what makes a mark authentic
 __opspilot_seq=0             # number of the prompt
 __opspilot_allowed=0         # the prompt whose line may run; -1 after a refusal
 __opspilot_live=''           # set while the user edits and the line runs, unset while PROMPT_COMMAND runs
@@ -216,18 +207,8 @@ __opspilot_forget() {
   __opspilot_previous=$line
 }
 
-# shellcheck disable=SC1091  # the target's own
-[[ -r /etc/profile ]] && . /etc/profile
-for __opspilot_file in ~/.bash_profile ~/.bash_login ~/.profile; do
-  # shellcheck disable=SC1090  # the user's own
-  [[ -r $__opspilot_file ]] && { . "$__opspilot_file"; builtin break; }
-done
-builtin unset __opspilot_file
-
 __opspilot_install() {
   { builtin local -; builtin set +aeuxv; } 2>/dev/null
-  # The nonce comes over the silent terminal and stays in this variable.
-  IFS='' TMOUT='' builtin read -rs -d $'\x15' -p $'\e]7717;?;R\a' __opspilot_nonce </dev/tty 2>/dev/tty
   if [[ ${PROMPT_COMMAND@a}${PS0@a}${PS1@a} == *r* || -z $__opspilot_nonce ]]; then
     builtin printf '\e]7717;?;X\a' >/dev/tty
     builtin return 0
@@ -246,5 +227,3 @@ __opspilot_install() {
 }
 builtin readonly -f __opspilot_escape __opspilot_history __opspilot_aliases __opspilot_ask __opspilot_gate \
   __opspilot_prompt __opspilot_arm __opspilot_debug __opspilot_unskip __opspilot_hide __opspilot_forget
-{ __opspilot_install; } 2>/dev/null
-builtin unset -f __opspilot_install

@@ -1,0 +1,65 @@
+//! What a gate asks of its caller, and what it is told.
+
+use crate::domain::Exactness;
+
+/// What the caller has to do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Show these bytes to the user.
+    ToUser(Vec<u8>),
+    /// Write these bytes to the target's terminal.
+    ToTarget(Vec<u8>),
+    /// The hook is in place and a prompt is about to show: for the first time, or again after [`Effect::Lost`].
+    Ready,
+    /// The shell waits: decide, then call [`ShellGate::answer`].
+    Asking(Line),
+    /// The shell has begun to run the line asked about.
+    Started,
+    /// The line asked about will not run.
+    Cancelled,
+    /// The line that was started has ended.
+    Ended(LineEnd),
+    /// A line ran that was not asked about; its text, empty where it is not known.
+    Unasked(String),
+    /// The target wrote a mark that the hook did not write now. It was stripped.
+    Forged,
+    /// What the shell runs is not known from here on.
+    Lost,
+}
+
+/// A line that a shell is about to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The line as text; bytes that are not UTF-8 are replaced. Empty if `exactness` is unknown.
+    pub text: String,
+    /// The very bytes. Empty if `exactness` is unknown.
+    pub bytes: Vec<u8>,
+    /// Exact, or unknown.
+    pub exactness: Exactness,
+    /// The shell's working directory, by its own account.
+    pub cwd: Option<String>,
+    /// Aliases of words in the line, and what they stand for.
+    pub aliases: Vec<(String, String)>,
+}
+
+/// How a line ended, by the shell's own account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LineEnd {
+    /// `$?`; `None` where the shell did not say.
+    pub exit_code: Option<i32>,
+    /// The working directory afterwards.
+    pub cwd: Option<String>,
+    /// The exit code of each command of the last pipeline.
+    pub pipe_status: Vec<i32>,
+    /// Bytes that the terminal showed meanwhile, without marks.
+    pub output_bytes: u64,
+}
+
+/// The answer to [`Effect::Asking`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Run the line.
+    Run,
+    /// Do not run it, and forget what was typed ahead.
+    Cancel,
+}
