@@ -11,6 +11,7 @@ mod feed;
 mod flatten;
 mod grammar;
 mod heredoc;
+mod opens;
 mod operand;
 mod pattern;
 mod redact;
@@ -26,6 +27,7 @@ use std::ops::Range;
 use crate::domain::Dialect;
 
 pub use flatten::parse;
+pub use opens::{Opens, opens};
 pub use operand::{OperandClass, operand_class};
 pub use pattern::pattern;
 pub use redact::redact;

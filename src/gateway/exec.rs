@@ -2,21 +2,26 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use russh::{ChannelMsg, Sig};
+use russh::ChannelMsg;
 use tokio::time::timeout;
 
+use crate::command::{Opens, opens, parse};
+use crate::config::ShellGate as Mode;
 use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
 use crate::terminal::prompt::{self, ConsoleAddress};
-use crate::terminal::{self, AnswerReader, FirstLine, Question, StdinCode};
+use crate::terminal::{self, AnswerReader, FirstLine, Question, ShellGate, StdinCode};
 
 use super::ask::{answered, terminal_block};
+use super::gated::{GatedTerminal, Over};
+use super::heard::Heard;
 use super::intake::Intake;
 use super::session::{LAST_WORDS, TargetSession};
+use super::shell::new_nonce;
 use super::target_channel::{StartError, TargetChannel, TargetEar, TargetVoice};
-use super::user::{FAILED, Gone, PtyRequest, Size, Voice, fail, refuse, say};
+use super::user::{Gone, PtyRequest, REFUSED, Size, Voice, fail, refuse, say};
 
 /// Standard input held while a question is open, bytes. Beyond it nothing more is read until the answer.
 const MAX_HELD: usize = 16 * 1024 * 1024;
@@ -38,12 +43,14 @@ pub(super) async fn attend(
         )
         .await;
     }
+    let opened = opens(&parse(&String::from_utf8_lossy(&command), Dialect::Bash));
     let submission = Submission::Command {
         bytes: command,
         dialect: Dialect::Bash,
         exactness: Exactness::Exact,
     };
-    let whole = Whole::new(session, Starts::Exec, pty, environment, ear, voice);
+    let mut whole = Whole::new(session, Starts::Exec, pty, environment, ear, voice);
+    whole.opens = opened.filter(|_| whole.follows_shells());
     whole.attend(Channel::Exec, submission).await
 }
 
@@ -84,8 +91,11 @@ struct Whole {
     held: Held,
     /// Whether a question stands on the terminal, unanswered.
     question_open: bool,
-    /// The signal that ended the program, as the target sent it.
-    signal: Option<Sig>,
+    /// What the program opens on its terminal, if it has one.
+    opens: Option<Opens>,
+    heard: Heard,
+    /// Whether it was ended because what it opened was refused.
+    cut_off: bool,
 }
 
 impl Whole {
@@ -98,6 +108,7 @@ impl Whole {
         voice: Voice,
     ) -> Self {
         let held = Held::default();
+        let heard = Heard::new(pty.is_some());
         Self {
             session,
             starts,
@@ -107,8 +118,16 @@ impl Whole {
             voice,
             held,
             question_open: false,
-            signal: None,
+            opens: None,
+            heard,
+            cut_off: false,
         }
+    }
+
+    /// Whether the target's shells are followed at all.
+    fn follows_shells(&self) -> bool {
+        let mode = self.session.with_target(|target| target.shell_gate);
+        mode.is_some_and(|mode| mode != Mode::Off)
     }
 
     async fn attend(mut self, channel: Channel, submission: Submission) -> Result<(), Gone> {
@@ -137,12 +156,13 @@ impl Whole {
         }
     }
 
-    async fn tell_ending(&mut self, ending: Ending) -> Result<(), Gone> {
-        match (ending.lost, self.signal.take(), ending.exit_code) {
-            (Some(why), _, _) => fail(&self.voice, self.pty.is_some(), &why).await,
-            (None, Some(signal), _) => self.voice.exit_signal(signal).await,
-            (None, None, Some(code)) => self.voice.exit(code.cast_unsigned()).await,
-            (None, None, None) => self.voice.exit(FAILED).await,
+    async fn tell_ending(&self, ending: Ending) -> Result<(), Gone> {
+        if self.cut_off {
+            return self.voice.exit(REFUSED).await;
+        }
+        match ending.lost {
+            Some(why) => fail(&self.voice, self.pty.is_some(), &why).await,
+            None => self.heard.tell(&self.voice).await,
         }
     }
 
@@ -265,9 +285,8 @@ impl Whole {
     /// Moves both directions until the target has closed, or the user has left.
     async fn relay(&mut self, channel: TargetChannel, began: Instant) -> Ending {
         let (target_ear, target_voice) = channel.split();
-        let mut heard = Heard::new(self.pty.is_some());
         {
-            let down = listen(target_ear, &self.voice, &mut heard);
+            let down = listen(target_ear, &self.voice, &mut self.heard);
             let up = speak(&mut self.ear, &mut self.held, &target_voice);
             tokio::pin!(down, up);
             tokio::select! {
@@ -278,8 +297,20 @@ impl Whole {
                 () = self.session.over() => {}
             }
         }
-        self.signal.clone_from(&heard.signal);
-        heard.ending(began.elapsed())
+        self.heard.ending(began.elapsed())
+    }
+
+    /// Follows the shells that the program opens on its terminal.
+    async fn follow(&mut self, channel: TargetChannel, pty: PtyRequest, opens: Opens, began: Instant) -> Ending {
+        let mut effects = Vec::new();
+        let gate = ShellGate::program(opens, new_nonce, began, &mut effects);
+        let session = self.session.clone();
+        let typed = self.held.take_data();
+        let mut terminal = GatedTerminal::new(session, gate, Channel::Exec, pty, channel, &mut self.ear, &self.voice);
+        let over = terminal.serve(effects, &typed).await;
+        self.heard = terminal.heard();
+        self.cut_off = over == Over::Refused;
+        self.heard.ending(began.elapsed())
     }
 }
 
@@ -318,7 +349,10 @@ impl Intercept for Whole {
             return Ending::lost("the user left before it could run", began.elapsed());
         }
         match self.start(permit).await {
-            Ok(channel) => self.relay(channel, began).await,
+            Ok(channel) => match (self.pty.clone(), self.opens) {
+                (Some(pty), Some(opens)) => self.follow(channel, pty, opens, began).await,
+                _ => self.relay(channel, began).await,
+            },
             Err(reason) => Ending::lost(reason, began.elapsed()),
         }
     }
@@ -348,6 +382,16 @@ impl Held {
         }
     }
 
+    /// Takes all data out.
+    fn take_data(&mut self) -> Vec<u8> {
+        let messages = std::mem::take(self).messages.into_iter();
+        let data = messages.filter_map(|message| match message {
+            ChannelMsg::Data { data } => Some(data),
+            _ => None,
+        });
+        data.flatten().collect()
+    }
+
     /// Takes bytes off the beginning.
     fn swallow(&mut self, mut count: usize) {
         for message in &mut self.messages {
@@ -356,51 +400,6 @@ impl Held {
                 *data = data.slice(taken..);
                 count -= taken;
             }
-        }
-    }
-}
-
-/// What was heard of a program.
-struct Heard {
-    has_pty: bool,
-    exit_code: Option<u32>,
-    signal: Option<Sig>,
-    stdout: u64,
-    stderr: u64,
-}
-
-impl Heard {
-    fn new(has_pty: bool) -> Self {
-        Self {
-            has_pty,
-            exit_code: None,
-            signal: None,
-            stdout: 0,
-            stderr: 0,
-        }
-    }
-
-    fn note(&mut self, message: &ChannelMsg) {
-        match message {
-            ChannelMsg::Data { data } => self.stdout += data.len() as u64,
-            ChannelMsg::ExtendedData { data, .. } => self.stderr += data.len() as u64,
-            ChannelMsg::ExitStatus { exit_status } => self.exit_code = Some(*exit_status),
-            ChannelMsg::ExitSignal { signal_name, .. } => self.signal = Some(signal_name.clone()),
-            _ => {}
-        }
-    }
-
-    fn ending(self, duration: Duration) -> Ending {
-        let seen = self.exit_code.is_some() || self.signal.is_some();
-        Ending {
-            exit_code: self.exit_code.map(u32::cast_signed),
-            exit_signal: self.signal.as_ref().map(signal_name),
-            pipe_status: Vec::new(),
-            duration,
-            stdout_length: Some(self.stdout),
-            stderr_length: (!self.has_pty).then_some(self.stderr),
-            cwd: None,
-            lost: (!seen).then(|| "the connection ended before the command did".to_owned()),
         }
     }
 }
@@ -433,14 +432,6 @@ async fn speak(ear: &mut Intake, held: &mut Held, target: &TargetVoice) {
     }
 }
 
-/// The name of a signal as RFC 4254 spells it.
-fn signal_name(signal: &Sig) -> String {
-    match signal {
-        Sig::Custom(name) => name.clone(),
-        known => format!("{known:?}"),
-    }
-}
-
 fn no(asked: &Asked) -> Answer {
     answered(asked, false, AnswerChannel::Terminal)
 }
@@ -469,20 +460,5 @@ mod tests {
             })
             .collect();
         assert_eq!(left, b"rest");
-    }
-
-    #[test]
-    fn an_end_that_nobody_saw_is_not_a_success() {
-        let ending = Heard::new(false).ending(Duration::ZERO);
-        assert!(ending.lost.is_some());
-        assert_eq!(ending.exit_code, None);
-    }
-
-    #[test]
-    fn a_pty_has_one_stream() {
-        let mut heard = Heard::new(true);
-        heard.note(&ChannelMsg::ExitStatus { exit_status: 0 });
-        let ending = heard.ending(Duration::ZERO);
-        assert_eq!((ending.stdout_length, ending.stderr_length), (Some(0), None));
     }
 }

@@ -1,11 +1,11 @@
 //! A shell whose hook asks over its own terminal before it runs a line, and waits for the answer.
 
-use std::mem;
+use std::{iter, mem};
 
-use super::effect::{Effect, Line, LineEnd, Verdict};
-use super::marks::Segment;
+use super::effect::{Effect, Line, LineEnd, Lost, Verdict};
 use super::report::{Ask, Kind, Prompted, Report};
-use crate::domain::Exactness;
+use crate::command::{Opens, opens, parse};
+use crate::domain::{Dialect, Exactness};
 
 /// The most user input held back, in bytes; what comes on top of it is dropped.
 const MAX_HELD: usize = 1024 * 1024;
@@ -37,15 +37,28 @@ enum State {
 struct Pending {
     id: String,
     text: String,
+    aliases: Vec<(String, String)>,
     kind: Kind,
     verdict: Option<Verdict>,
     strays: Vec<u8>,
+}
+
+/// A line that runs.
+#[derive(Debug)]
+struct Running {
+    /// Where its text came from.
+    kind: Kind,
+    /// What it leaves its terminal to.
+    opens: Option<Opens>,
+    /// What the terminal has shown since, bytes.
+    output_bytes: u64,
 }
 
 /// Follows a shell that asks.
 #[derive(Debug)]
 pub(super) struct Asking {
     nonce: String,
+    dialect: Dialect,
     greeted: bool,
     state: State,
     /// Number of the last prompt; 0 before the first.
@@ -53,16 +66,19 @@ pub(super) struct Asking {
     /// Questions asked since that prompt: none is taken twice.
     challenges: Vec<String>,
     pending: Option<Pending>,
-    /// The line that runs: where its text came from, and what it wrote.
-    running: Option<(Kind, u64)>,
+    running: Option<Running>,
     /// User input held back.
     held: Vec<u8>,
+    /// User input not held back any longer.
+    released: Vec<u8>,
 }
 
 impl Asking {
-    pub(super) fn new(nonce: String) -> Self {
+    /// A shell that speaks `dialect` and whose hook will be told `nonce`.
+    pub(super) fn new(nonce: String, dialect: Dialect) -> Self {
         Self {
             nonce,
+            dialect,
             greeted: false,
             state: State::Boot,
             seq: 0,
@@ -70,20 +86,30 @@ impl Asking {
             pending: None,
             running: None,
             held: Vec::new(),
+            released: Vec::new(),
         }
     }
 
-    /// Takes a part of what the target wrote.
-    pub(super) fn segment(&mut self, segment: Segment<'_>, out: &mut Vec<Effect>) {
-        match segment {
-            Segment::Plain(bytes) => self.plain(bytes, out),
-            Segment::Hello if matches!(self.state, State::Boot | State::Lost) && !self.greeted => self.greet(out),
-            Segment::Unhookable if self.state == State::Boot => self.lose(out),
-            Segment::Mark(mark) => match Report::parse(&mark) {
-                Some(report) => self.report(report, out),
-                None => out.push(Effect::Forged),
-            },
-            Segment::Hello | Segment::Unhookable | Segment::Forged => out.push(Effect::Forged),
+    /// What makes its marks authentic.
+    pub(super) fn nonce(&self) -> &str {
+        &self.nonce
+    }
+
+    /// The hook is being read and asks for its nonce.
+    pub(super) fn hello(&mut self, out: &mut Vec<Effect>) {
+        if matches!(self.state, State::Boot | State::Lost) && !self.greeted {
+            self.greet(out);
+        } else {
+            out.push(Effect::Forged);
+        }
+    }
+
+    /// The bootstrap could not hook the shell and starts it as it is.
+    pub(super) fn unhookable(&mut self, out: &mut Vec<Effect>) {
+        if self.is_booting() {
+            self.lose(out);
+        } else {
+            out.push(Effect::Forged);
         }
     }
 
@@ -107,14 +133,27 @@ impl Asking {
         }
     }
 
-    fn plain(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
-        if let Some((_, written)) = &mut self.running {
-            *written += bytes.len() as u64;
+    /// Counts what the terminal shows.
+    pub(super) fn shown(&mut self, count: usize) {
+        if let Some(running) = &mut self.running {
+            running.output_bytes += count as u64;
         }
-        match out.last_mut() {
-            Some(Effect::ToUser(before)) => before.extend_from_slice(bytes),
-            _ => out.push(Effect::ToUser(bytes.to_vec())),
-        }
+    }
+
+    /// What the line that runs opens on its terminal.
+    pub(super) fn opens(&self) -> Option<Opens> {
+        self.running.as_ref().and_then(|running| running.opens)
+    }
+
+    /// Takes the input that is not held back any longer.
+    pub(super) fn released(&mut self) -> Vec<u8> {
+        mem::take(&mut self.released)
+    }
+
+    /// The shell is gone: another one speaks.
+    pub(super) fn left(&mut self, out: &mut Vec<Effect>) {
+        self.drop_question(out);
+        self.end(LineEnd::default(), out);
     }
 
     fn greet(&mut self, out: &mut Vec<Effect>) {
@@ -122,7 +161,8 @@ impl Asking {
         to_target(format!("{}{}", self.nonce, char::from(END_OF_ANSWER)).into_bytes(), out);
     }
 
-    fn report(&mut self, report: Report, out: &mut Vec<Effect>) {
+    /// Takes what an authentic mark says.
+    pub(super) fn report(&mut self, report: Report, out: &mut Vec<Effect>) {
         match report {
             Report::Prompt(prompted) => self.prompted(prompted, out),
             Report::PromptDrawn => self.prompt_drawn(out),
@@ -136,7 +176,7 @@ impl Asking {
                 Some(pending) => self.taken(pending, run, &strays, out),
                 None => out.push(Effect::Forged),
             },
-            Report::Unasked(line) => out.push(Effect::Unasked(lossy(&line))),
+            Report::Unasked(line) => self.unasked(lossy(&line), out),
         }
     }
 
@@ -165,13 +205,13 @@ impl Asking {
             out.push(Effect::Ready);
         }
         self.state = State::Prompt;
-        self.release(out);
+        self.release();
     }
 
     /// A drawn prompt that was not announced is another shell's, or the hook's work was undone.
     fn prompt_drawn(&mut self, out: &mut Vec<Effect>) {
-        match (self.state, self.running) {
-            (State::Running, Some((Kind::Bound, _))) => {
+        match (self.state, self.running.as_ref().map(|running| running.kind)) {
+            (State::Running, Some(Kind::Bound)) => {
                 self.end(LineEnd::default(), out);
                 self.state = State::Prompt;
             }
@@ -193,10 +233,11 @@ impl Asking {
         self.challenges.push(ask.id.clone());
         self.drop_question(out);
         self.end(LineEnd::default(), out);
-        let line = line(&ask);
+        let line = line(&ask, self.dialect);
         self.pending = Some(Pending {
             id: ask.id,
             text: line.text.clone(),
+            aliases: line.aliases.clone(),
             kind: ask.kind,
             verdict: None,
             strays: Vec::new(),
@@ -228,14 +269,28 @@ impl Asking {
             return;
         }
         hold(&mut pending.strays, strays);
-        self.running = Some((pending.kind, 0));
+        self.running = Some(Running {
+            kind: pending.kind,
+            opens: self.opened_by(&pending),
+            output_bytes: 0,
+        });
         self.state = State::Running;
+        self.released.extend(as_typed(pending.strays));
         match pending.verdict {
             Some(Verdict::Run) => out.push(Effect::Started),
-            Some(Verdict::Cancel) | None => out.push(Effect::Unasked(pending.text)),
+            Some(Verdict::Cancel) | None => self.unasked(pending.text, out),
         }
-        to_target(as_typed(pending.strays), out);
-        self.release(out);
+        self.release();
+    }
+
+    fn opened_by(&self, pending: &Pending) -> Option<Opens> {
+        let mut texts = iter::once(&pending.text).chain(pending.aliases.iter().map(|(_, value)| value));
+        texts.find_map(|text| opens(&parse(text, self.dialect)))
+    }
+
+    fn unasked(&self, text: String, out: &mut Vec<Effect>) {
+        let dialect = self.dialect;
+        out.push(Effect::Unasked { text, dialect });
     }
 
     /// A question that the shell no longer asks: it was interrupted.
@@ -246,7 +301,7 @@ impl Asking {
     }
 
     fn end(&mut self, end: LineEnd, out: &mut Vec<Effect>) {
-        if let Some((_, output_bytes)) = self.running.take() {
+        if let Some(Running { output_bytes, .. }) = self.running.take() {
             out.push(Effect::Ended(LineEnd { output_bytes, ..end }));
         }
     }
@@ -255,20 +310,21 @@ impl Asking {
         self.drop_question(out);
         if self.state != State::Lost {
             self.state = State::Lost;
-            out.push(Effect::Lost);
+            out.push(Effect::Lost(Lost::Shell));
         }
-        self.release(out);
+        self.release();
     }
 
-    fn release(&mut self, out: &mut Vec<Effect>) {
-        to_target(mem::take(&mut self.held), out);
+    fn release(&mut self) {
+        self.released.append(&mut self.held);
     }
 }
 
-fn line(ask: &Ask) -> Line {
+fn line(ask: &Ask, dialect: Dialect) -> Line {
     Line {
         text: lossy(&ask.line),
         bytes: ask.line.clone(),
+        dialect,
         exactness: match ask.kind {
             Kind::Line | Kind::Bound => Exactness::Exact,
             Kind::Unknown => Exactness::Unknown,
@@ -307,7 +363,7 @@ fn lossy(bytes: &[u8]) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::marks::MarkFilter;
+    use super::super::marks::{MarkFilter, Segment};
     use super::*;
 
     const NONCE: &str = "00112233445566778899aabbccddeeff";
@@ -324,10 +380,18 @@ mod tests {
         Effect::Asking(Line {
             text: text.to_owned(),
             bytes: text.as_bytes().to_vec(),
+            dialect: Dialect::Bash,
             exactness: Exactness::Exact,
             cwd: Some("/root".to_owned()),
             aliases: Vec::new(),
         })
+    }
+
+    fn unasked(text: &str) -> Effect {
+        Effect::Unasked {
+            text: text.to_owned(),
+            dialect: Dialect::Bash,
+        }
     }
 
     fn ended(exit_code: Option<i32>, output_bytes: u64) -> Effect {
@@ -353,8 +417,8 @@ mod tests {
     impl Gate {
         fn new() -> Self {
             Self {
-                filter: MarkFilter::new(NONCE),
-                shell: Asking::new(NONCE.to_owned()),
+                filter: MarkFilter::default(),
+                shell: Asking::new(NONCE.to_owned(), Dialect::Bash),
             }
         }
     }
@@ -362,7 +426,21 @@ mod tests {
     fn target(gate: &mut Gate, bytes: &[u8]) -> Vec<Effect> {
         let mut out = Vec::new();
         let Gate { filter, shell } = gate;
-        filter.feed(bytes, |segment| shell.segment(segment, &mut out));
+        filter.feed(bytes, |segment| match segment {
+            Segment::Plain(bytes) => shell.shown(bytes.len()),
+            Segment::Mark(mark) => match Report::parse(&mark) {
+                Some(report) => shell.report(report, &mut out),
+                None => out.push(Effect::Forged),
+            },
+        });
+        let released = shell.released();
+        shell.user_types(&released, &mut out);
+        out
+    }
+
+    fn hello(gate: &mut Gate) -> Vec<Effect> {
+        let mut out = Vec::new();
+        gate.shell.hello(&mut out);
         out
     }
 
@@ -381,7 +459,7 @@ mod tests {
     /// A gate at its first prompt.
     fn prompted() -> Gate {
         let mut gate = Gate::new();
-        target(&mut gate, b"\x1b]7717;?;R\x07");
+        hello(&mut gate);
         target(&mut gate, &mark("D;1;0;/root;0"));
         gate
     }
@@ -397,10 +475,7 @@ mod tests {
     fn a_line_s_whole_way() {
         let mut gate = Gate::new();
         assert_eq!(user(&mut gate, b"l"), [], "held until the hook is in place");
-        assert_eq!(
-            target(&mut gate, b"\x1b]7717;?;R\x07"),
-            [to_shell(format!("{NONCE}\x15").as_bytes())]
-        );
+        assert_eq!(hello(&mut gate), [to_shell(format!("{NONCE}\x15").as_bytes())]);
         assert_eq!(
             target(&mut gate, &mark("D;1;0;/root;0")),
             [Effect::Ready, to_shell(b"l")]
@@ -409,7 +484,7 @@ mod tests {
         assert_eq!(target(&mut gate, &ask("1.77", "ls")), [asking("ls")]);
         assert_eq!(answer(&mut gate, Verdict::Run), [to_shell(b"1.77:y\x15")]);
         assert_eq!(target(&mut gate, &mark("V;1.77;y;")), [Effect::Started]);
-        assert_eq!(target(&mut gate, b"a b c"), [Effect::ToUser(b"a b c".to_vec())]);
+        assert_eq!(target(&mut gate, b"a b c"), [], "counted");
         assert_eq!(target(&mut gate, &mark("D;2;3;/root;3")), [ended(Some(3), 5)]);
     }
 
@@ -422,7 +497,7 @@ mod tests {
         let effects = target(&mut gate, &mark("V;1.77;y;second\\r"));
         assert_eq!(
             effects,
-            [Effect::Started, to_shell(b"first\rsecond\r"), to_shell(b"third\r")]
+            [Effect::Started, to_shell(b"first\rsecond\rthird\r")]
         );
     }
 
@@ -451,15 +526,9 @@ mod tests {
         for verdict in [None, Some(Verdict::Cancel)] {
             let mut gate = asked();
             verdict.map(|verdict| answer(&mut gate, verdict));
-            assert_eq!(
-                target(&mut gate, &mark("V;1.77;y;")),
-                [Effect::Unasked("ls".to_owned())]
-            );
+            assert_eq!(target(&mut gate, &mark("V;1.77;y;")), [unasked("ls")]);
         }
-        assert_eq!(
-            target(&mut prompted(), &mark("U;rm x")),
-            [Effect::Unasked("rm x".to_owned())]
-        );
+        assert_eq!(target(&mut prompted(), &mark("U;rm x")), [unasked("rm x")]);
     }
 
     #[test]
@@ -511,10 +580,10 @@ mod tests {
     #[test]
     fn the_nonce_is_told_once() {
         let mut gate = prompted();
-        assert_eq!(target(&mut gate, b"\x1b]7717;?;R\x07"), [Effect::Forged]);
+        assert_eq!(hello(&mut gate), [Effect::Forged]);
         let mut gate = Gate::new();
-        target(&mut gate, b"\x1b]7717;?;R\x07");
-        assert_eq!(target(&mut gate, b"\x1b]7717;?;R\x07"), [Effect::Forged]);
+        hello(&mut gate);
+        assert_eq!(hello(&mut gate), [Effect::Forged]);
     }
 
     #[test]
@@ -554,7 +623,8 @@ mod tests {
         user(&mut gate, b"ls\r");
         let mut out = Vec::new();
         gate.shell.give_up_boot(&mut out);
-        assert_eq!(out, [Effect::Lost, to_shell(b"ls\r")]);
+        assert_eq!(out, [Effect::Lost(Lost::Shell)]);
+        assert_eq!(gate.shell.released(), b"ls\r");
         assert_eq!(user(&mut gate, b"x"), [to_shell(b"x")]);
         assert_eq!(
             target(&mut gate, &mark("D;1;0;/root;0")),
@@ -562,7 +632,9 @@ mod tests {
             "late, but there"
         );
         let mut gate = Gate::new();
-        assert_eq!(target(&mut gate, b"\x1b]7717;?;X\x07"), [Effect::Lost]);
+        out.clear();
+        gate.shell.unhookable(&mut out);
+        assert_eq!(out, [Effect::Lost(Lost::Shell)]);
     }
 
     #[test]
@@ -570,7 +642,7 @@ mod tests {
         let mut gate = asked();
         answer(&mut gate, Verdict::Run);
         target(&mut gate, &mark("V;1.77;y;"));
-        assert_eq!(target(&mut gate, &mark("B")), [Effect::Lost]);
+        assert_eq!(target(&mut gate, &mark("B")), [Effect::Lost(Lost::Shell)]);
         assert_eq!(
             target(&mut gate, &mark("D;2;0;/root;0")),
             [ended(Some(0), 0), Effect::Ready]
@@ -579,7 +651,10 @@ mod tests {
 
     #[test]
     fn a_prompt_number_that_was_skipped_is_not_understood() {
-        assert_eq!(target(&mut prompted(), &mark("D;3;0;/root;0"))[0], Effect::Lost);
+        assert_eq!(
+            target(&mut prompted(), &mark("D;3;0;/root;0"))[0],
+            Effect::Lost(Lost::Shell)
+        );
     }
 
     #[test]
@@ -597,7 +672,7 @@ mod tests {
         let effects: Vec<_> = (0..=MAX_CHALLENGES)
             .flat_map(|number| target(&mut gate, &ask(&format!("1.{number}"), "x")))
             .collect();
-        assert_eq!(effects.last(), Some(&Effect::Lost));
+        assert_eq!(effects.last(), Some(&Effect::Lost(Lost::Shell)));
     }
 
     proptest! {

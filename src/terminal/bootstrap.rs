@@ -1,23 +1,28 @@
 //! What is sent to a target to have a shell ask before it runs a line.
 //!
-//! The sources are the files below `hooks/`, one directory a
-//! shell: `gate` is the gate itself, `login` reads it within a login shell, `start.sh` turns a POSIX `sh` into that shell.
+//! The sources are the files below `hooks/`, one directory a shell: `gate` is the gate itself, `login` and `inner` place it
+//! in a login shell and in one that runs already, `start.sh` turns a POSIX `sh` into that login shell.
 
 use super::probe::LoginShell;
 
 /// Greets as sshd would, and then does what `start.sh` of the shell says.
 const BOOTSTRAP: &str = include_str!("hooks/bootstrap.sh");
 
+/// What is typed to an inner shell at its prompt.
+const INNER_LINE: &str = include_str!("hooks/inner.sh");
+
 /// The hook of one shell.
 struct Hook {
     start: &'static str,
     login: &'static str,
+    inner: &'static str,
     gate: &'static str,
 }
 
 const BASH: Hook = Hook {
     start: include_str!("hooks/bash/start.sh"),
     login: include_str!("hooks/bash/login.bash"),
+    inner: include_str!("hooks/bash/inner.bash"),
     gate: include_str!("hooks/bash/gate.bash"),
 };
 
@@ -33,7 +38,7 @@ const fn hook(shell: LoginShell) -> Option<&'static Hook> {
 ///
 /// Every login shell gets it as its `-c` argument, and they do not agree on backslashes and quotes within single quotes
 /// (fish). So the script travels without either, as [`encode`] writes it.
-pub(super) fn command(shell: LoginShell) -> Option<Vec<u8>> {
+pub(super) fn login(shell: LoginShell) -> Option<Vec<u8>> {
     let hook = hook(shell)?;
     let login = fill(hook.login, "@GATE@", hook.gate);
     let script = fill(BOOTSTRAP, "@START@", &fill(hook.start, "@LOGIN@", &login));
@@ -43,6 +48,23 @@ pub(super) fn command(shell: LoginShell) -> Option<Vec<u8>> {
     );
     Some(command.into_bytes())
 }
+
+/// What is typed at the prompt of an inner shell, whichever it is: it answers with its name, and waits for [`inner`].
+pub(super) fn inner_line() -> Vec<u8> {
+    let mut line = without_comments(INNER_LINE).trim_end().to_owned();
+    line.push('\r');
+    line.into_bytes()
+}
+
+/// The code of an inner shell's hook, as the line that [`inner_line`] typed reads it over the silent terminal.
+pub(super) fn inner(shell: LoginShell, nonce: &str) -> Option<Vec<u8>> {
+    let hook = hook(shell)?;
+    let code = fill(hook.inner, "@GATE@", hook.gate).replace("@NONCE@", nonce);
+    Some([code.as_bytes(), NO_CODE].concat())
+}
+
+/// The end of the code of an inner shell's hook; by itself, no code.
+pub(super) const NO_CODE: &[u8] = b".\n";
 
 /// Puts one source into another, in the place of a line of its own.
 fn fill(source: &str, placeholder: &str, part: &str) -> String {
@@ -75,7 +97,7 @@ mod tests {
     #[test]
     fn the_command_holds_the_whole_hook_and_fits_an_argument() {
         for shell in HOOKED {
-            let command = String::from_utf8(command(shell).unwrap()).unwrap();
+            let command = String::from_utf8(login(shell).unwrap()).unwrap();
             assert!(command.contains("__opspilot_install"), "{shell:?}");
             for placeholder in ["@START@", "@LOGIN@", "@GATE@"] {
                 assert!(!command.contains(placeholder), "{shell:?}: {placeholder}");
@@ -87,7 +109,7 @@ mod tests {
     #[test]
     fn the_sources_leave_the_characters_of_the_encoding_alone() {
         for shell in HOOKED {
-            let Hook { start, login, gate } = hook(shell).unwrap();
+            let Hook { start, login, gate, .. } = hook(shell).unwrap();
             for source in [BOOTSTRAP, start, login, gate] {
                 assert!(!without_comments(source).contains(['`', '^']), "{shell:?}");
             }
@@ -95,7 +117,25 @@ mod tests {
     }
 
     #[test]
+    fn the_code_for_an_inner_shell_fits_the_lines_of_a_terminal() {
+        for shell in HOOKED {
+            let code = String::from_utf8(inner(shell, "0011").unwrap()).unwrap();
+            assert!(
+                code.contains("0011") && !code.contains('@'.to_string().repeat(2).as_str()),
+                "{shell:?}"
+            );
+            assert!(
+                code.lines().all(|line| line.len() < 1000 && line.is_ascii()),
+                "{shell:?}"
+            );
+            assert_eq!(code.lines().filter(|line| *line == ".").count(), 1, "{shell:?}");
+        }
+        assert!(inner_line().len() < 1000 && inner_line().starts_with(b" eval "));
+    }
+
+    #[test]
     fn what_no_hook_is_there_for_has_no_command() {
-        assert_eq!(command(LoginShell::Restricted), None);
+        assert_eq!(login(LoginShell::Restricted), None);
+        assert_eq!(inner(LoginShell::Restricted, "00"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! What a gate asks of its caller, and what it is told.
 
-use crate::domain::Exactness;
+use crate::domain::{Dialect, Exactness};
 
 /// What the caller has to do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +19,30 @@ pub enum Effect {
     Cancelled,
     /// The line that was started has ended.
     Ended(LineEnd),
-    /// A line ran that was not asked about; its text, empty where it is not known.
-    Unasked(String),
+    /// A line ran that was not asked about.
+    Unasked {
+        /// Its text, empty where it is not known.
+        text: String,
+        /// The language that it is written in.
+        dialect: Dialect,
+    },
     /// The target wrote a mark that the hook did not write now. It was stripped.
     Forged,
-    /// What the shell runs is not known from here on.
-    Lost,
+    /// What runs is not known from here on, until [`Effect::Ready`].
+    Lost(Lost),
+}
+
+/// Why it is not known what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The hook did not come up, or its shell is not understood any longer.
+    Shell,
+    /// A shell was opened in which no hook could be placed.
+    InnerShell,
+    /// Several shells share the terminal.
+    Multiplexer,
+    /// A container or a console was opened: whatever reads there.
+    Console,
 }
 
 /// A line that a shell is about to run.
@@ -34,6 +52,8 @@ pub struct Line {
     pub text: String,
     /// The very bytes. Empty if `exactness` is unknown.
     pub bytes: Vec<u8>,
+    /// The language that it is written in.
+    pub dialect: Dialect,
     /// Exact, or unknown.
     pub exactness: Exactness,
     /// The shell's working directory, by its own account.

@@ -22,23 +22,30 @@ const BEL: u8 = 0x07;
 pub enum Segment<'a> {
     /// Bytes for the user.
     Plain(&'a [u8]),
-    /// A mark that carries the session's nonce.
+    /// A mark, authentic or not.
     Mark(Mark<'a>),
-    /// The hook is being read and asks for the nonce.
-    Hello,
-    /// The bootstrap could not hook the shell and starts it as it is.
-    Unhookable,
-    /// A mark with another nonce.
-    Forged,
 }
 
-/// An authentic mark: its type and fields, still escaped.
+/// A mark: its nonce, its type and its fields, still escaped.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Mark<'a> {
+    nonce: &'a [u8],
     body: &'a [u8],
 }
 
 impl<'a> Mark<'a> {
+    /// Whether this nonce makes it authentic; without a nonce nothing is.
+    #[must_use]
+    pub fn carries(&self, nonce: &str) -> bool {
+        !nonce.is_empty() && self.nonce == nonce.as_bytes()
+    }
+
+    /// Whether it was written before its writer knew a nonce: it proves nothing.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.nonce == b"?"
+    }
+
     /// The type and then the fields, each unescaped.
     pub fn fields(&self) -> impl Iterator<Item = Cow<'a, [u8]>> + use<'a> {
         self.body.split(|byte| *byte == b';').map(unescape)
@@ -48,22 +55,12 @@ impl<'a> Mark<'a> {
 /// Takes the marks out of a target's byte stream, however it is cut into pieces.
 ///
 /// Holds back a started mark and nothing else, at most [`MAX_MARK`] bytes.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct MarkFilter {
-    nonce: Vec<u8>,
     held: Vec<u8>,
 }
 
 impl MarkFilter {
-    /// A filter for marks with this nonce.
-    #[must_use]
-    pub fn new(nonce: &str) -> Self {
-        Self {
-            nonce: nonce.as_bytes().to_vec(),
-            held: Vec::new(),
-        }
-    }
-
     /// Hands the stream's next bytes to `sink`, in order, as segments.
     pub fn feed(&mut self, bytes: &[u8], mut sink: impl FnMut(Segment<'_>)) {
         let mut rest = bytes;
@@ -117,7 +114,7 @@ impl MarkFilter {
             None => rest,
             Some((&BEL, after)) => {
                 let mark = std::mem::take(&mut self.held);
-                sink(self.judge(mark.get(INTRODUCER.len()..).unwrap_or_default()));
+                sink(Segment::Mark(split(mark.get(INTRODUCER.len()..).unwrap_or_default())));
                 after
             }
             Some(_) => {
@@ -130,17 +127,13 @@ impl MarkFilter {
     fn release(&mut self, sink: &mut impl FnMut(Segment<'_>)) {
         pass(&std::mem::take(&mut self.held), sink);
     }
+}
 
-    fn judge<'b>(&self, content: &'b [u8]) -> Segment<'b> {
-        match content {
-            b"?;R" => Segment::Hello,
-            b"?;X" => Segment::Unhookable,
-            _ => content
-                .strip_prefix(self.nonce.as_slice())
-                .and_then(|rest| rest.strip_prefix(b";"))
-                .filter(|_| !self.nonce.is_empty())
-                .map_or(Segment::Forged, |body| Segment::Mark(Mark { body })),
-        }
+fn split(content: &[u8]) -> Mark<'_> {
+    let end = memchr::memchr(b';', content).unwrap_or(content.len());
+    Mark {
+        nonce: content.get(..end).unwrap_or_default(),
+        body: content.get(end + 1..).unwrap_or_default(),
     }
 }
 
@@ -200,8 +193,7 @@ mod tests {
     enum Seen {
         Plain(Vec<u8>),
         Mark(Vec<Vec<u8>>),
-        Hello,
-        Unhookable,
+        Anonymous(Vec<Vec<u8>>),
         Forged,
     }
 
@@ -211,15 +203,19 @@ mod tests {
                 Some(Seen::Plain(before)) => before.extend_from_slice(bytes),
                 _ => seen.push(Seen::Plain(bytes.to_vec())),
             },
-            Segment::Mark(mark) => seen.push(Seen::Mark(mark.fields().map(Cow::into_owned).collect())),
-            Segment::Hello => seen.push(Seen::Hello),
-            Segment::Unhookable => seen.push(Seen::Unhookable),
-            Segment::Forged => seen.push(Seen::Forged),
+            Segment::Mark(mark) => {
+                let fields = mark.fields().map(Cow::into_owned).collect();
+                seen.push(match () {
+                    () if mark.carries(NONCE) => Seen::Mark(fields),
+                    () if mark.is_anonymous() => Seen::Anonymous(fields),
+                    () => Seen::Forged,
+                });
+            }
         });
     }
 
     fn filtered(pieces: &[&[u8]]) -> Vec<Seen> {
-        let mut filter = MarkFilter::new(NONCE);
+        let mut filter = MarkFilter::default();
         let mut seen = Vec::new();
         for piece in pieces {
             feed(&mut filter, piece, &mut seen);
@@ -243,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_wrong_nonce_is_stripped_and_reported() {
-        for forged in ["", "0", "00112233445566778899aabbccddeefe", "?"] {
+        for forged in ["", "0", "00112233445566778899aabbccddeefe"] {
             let stream = format!("a\x1b]7717;{forged};D;1;0\x07b");
             assert_eq!(
                 filtered(&[stream.as_bytes()]),
@@ -255,9 +251,9 @@ mod tests {
 
     #[test]
     fn without_a_nonce_nothing_is_authentic() {
-        let mut seen = Vec::new();
-        feed(&mut MarkFilter::new(""), b"\x1b]7717;;D;1;0\x07", &mut seen);
-        assert_eq!(seen, [Seen::Forged]);
+        assert!(!split(b";D;1;0").carries(""));
+        let hello = filtered(&[b"\x1b]7717;?;R\x07"]);
+        assert_eq!(hello, [Seen::Anonymous(vec![b"R".to_vec()])]);
     }
 
     #[test]
@@ -289,7 +285,7 @@ mod tests {
 
     #[test]
     fn an_oversized_mark_passes_and_memory_stays_bounded() {
-        let mut filter = MarkFilter::new(NONCE);
+        let mut filter = MarkFilter::default();
         let mut seen = Vec::new();
         let mut stream = b"\x1b]7717;".to_vec();
         feed(&mut filter, &stream, &mut seen);

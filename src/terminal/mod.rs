@@ -9,6 +9,8 @@ mod asking;
 mod bootstrap;
 pub mod code;
 pub mod effect;
+mod layer;
+mod lookout;
 pub mod marks;
 pub mod probe;
 pub mod prompt;
@@ -17,7 +19,7 @@ pub mod shell;
 
 pub use answer::{Answer, AnswerReader, Fed};
 pub use code::{FirstLine, StdinCode, new_code, same_code};
-pub use effect::{Effect, Line, LineEnd, Verdict};
+pub use effect::{Effect, Line, LineEnd, Lost, Verdict};
 pub use probe::LoginShell;
 pub use prompt::{Assessed, ConsoleAddress, Expect, Question};
-pub use shell::ShellGate;
+pub use shell::{NewNonce, ShellGate};

@@ -20,6 +20,18 @@ pub enum LoginShell {
 }
 
 impl LoginShell {
+    /// A shell by its own variables `BASH_VERSION`, `ZSH_VERSION` and `FISH_VERSION`, of which it has one or none.
+    #[must_use]
+    pub fn by_versions(bash: &[u8], zsh: &[u8], fish: &[u8]) -> Self {
+        match (bash, zsh, fish) {
+            ([], [], []) => Self::Posix,
+            (version, [], []) => bash_by_version(&String::from_utf8_lossy(version)),
+            ([], _, []) => Self::Zsh,
+            ([], [], _) => Self::Fish,
+            _ => Self::Other,
+        }
+    }
+
     /// The language that its lines are written in.
     #[must_use]
     pub const fn dialect(self) -> Dialect {
@@ -70,11 +82,17 @@ fn bash(facts: Option<&str>) -> LoginShell {
     let mut facts = facts.unwrap_or_default().split_whitespace();
     let version = facts.next().unwrap_or_default();
     let flags = facts.next().unwrap_or_default();
-    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     if flags.contains('r') {
         LoginShell::Restricted
-    } else if version >= (4, 4) {
+    } else {
+        bash_by_version(version)
+    }
+}
+
+fn bash_by_version(version: &str) -> LoginShell {
+    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    if version >= (4, 4) {
         LoginShell::Bash
     } else {
         LoginShell::Other

@@ -89,7 +89,7 @@ struct Session {
 impl Session {
     fn open(profile: &str, lag: Duration) -> Self {
         let home = furnished_home(profile);
-        let (gate, bootstrap) = ShellGate::login(LoginShell::Bash, NONCE.to_owned(), Instant::now()).unwrap();
+        let (gate, bootstrap) = ShellGate::login(LoginShell::Bash, || NONCE.to_owned(), Instant::now()).unwrap();
         let (pty, pts) = pty_process::open().unwrap();
         pty.resize(pty_process::Size::new(24, 80)).unwrap();
         let child = pty_process::Command::new("/bin/bash")
@@ -186,7 +186,7 @@ impl Session {
                 Effect::Started => self.started += 1,
                 Effect::Ended(end) => self.ends.push(end),
                 Effect::Ready | Effect::Cancelled => {}
-                alarm @ (Effect::Unasked(_) | Effect::Forged | Effect::Lost) => self.alarms.push(alarm),
+                alarm @ (Effect::Unasked { .. } | Effect::Forged | Effect::Lost(_)) => self.alarms.push(alarm),
             }
         }
     }

@@ -1,0 +1,259 @@
+//! Whether a line leaves its terminal to something that reads further commands from it.
+
+use super::unwrap::{is_shell, unwrap};
+use super::{Origin, Script, SimpleCommand, Word};
+
+/// What a line opens on its terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opens {
+    /// Another interactive shell: `bash`, `su -`, `sudo -i`, `ssh host`, `docker exec -it app sh`.
+    Shell,
+    /// Shells that share the terminal: `tmux`, `screen`.
+    Multiplexer,
+    /// Whatever a container or a console has to offer: `docker run -it image`, `virsh console`.
+    Console,
+}
+
+/// What a line opens on its terminal, as far as its text tells; the gravest where it opens more than one thing.
+#[must_use]
+pub fn opens(script: &Script) -> Option<Opens> {
+    let has_terminal = |command: &&SimpleCommand| command.origin != Origin::Substitution && !is_fed(command);
+    let found: Vec<Opens> = script
+        .commands
+        .iter()
+        .filter(has_terminal)
+        .filter_map(|command| opened_by(command, script))
+        .collect();
+    [Opens::Multiplexer, Opens::Console, Opens::Shell]
+        .into_iter()
+        .find(|opens| found.contains(opens))
+}
+
+/// Whether its standard input is something else than the terminal.
+fn is_fed(command: &SimpleCommand) -> bool {
+    let reads = |operator: &str| operator.starts_with('<') && operator != "<>";
+    command.stage > 0
+        || command
+            .redirections
+            .iter()
+            .any(|redirection| reads(&redirection.operator))
+}
+
+fn opened_by(command: &SimpleCommand, script: &Script) -> Option<Opens> {
+    let program = command.program()?;
+    let arguments = command.arguments();
+    let wraps_nothing = || unwrap(command, script.dialect).is_empty();
+    match program {
+        "tmux" => attaches(arguments).then_some(Opens::Multiplexer),
+        "screen" => (!has_flag(arguments, SCREEN_ASIDE)).then_some(Opens::Multiplexer),
+        "byobu" | "zellij" | "dtach" | "abduco" | "mosh" | "dvtm" => Some(Opens::Multiplexer),
+        "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "docker-compose" if wraps_nothing() => {
+            names_any(arguments, &["attach", "run", "debug"]).then_some(Opens::Console)
+        }
+        "virsh" | "xl" => names_any(arguments, &["console"]).then_some(Opens::Console),
+        "picocom" | "minicom" | "cu" | "telnet" => Some(Opens::Console),
+        _ => opens_shell(program, arguments, wraps_nothing).then_some(Opens::Shell),
+    }
+}
+
+fn opens_shell(program: &str, arguments: &[Word], wraps_nothing: impl Fn() -> bool) -> bool {
+    if is_shell(program) {
+        return is_interactive(arguments);
+    }
+    match program {
+        "su" | "runuser" | "chroot" | "unshare" | "nsenter" | "script" | "fakeroot" => {
+            wraps_nothing() && !only_tells(arguments)
+        }
+        "ssh" | "autossh" => wraps_nothing() && !only_tells(arguments) && !has_flag(arguments, "NWOGQTf"),
+        "sudo" | "sudo-rs" | "doas" => {
+            wraps_nothing() && (has_flag(arguments, "is") || names_any(arguments, &["--login", "--shell"]))
+        }
+        "newgrp" | "sg" | "login" | "nix-shell" => true,
+        "lxc" | "incus" | "machinectl" | "multipass" | "poetry" | "pipenv" => names_any(arguments, &["shell"]),
+        "vagrant" | "gcloud" => names_any(arguments, &["ssh"]),
+        "toolbox" | "distrobox" => names_any(arguments, &["enter"]),
+        "aws" => names_any(arguments, &["start-session"]),
+        _ => false,
+    }
+}
+
+/// Subcommands of tmux that draw nothing.
+const TMUX_ASIDE: &[&str] = &[
+    "ls",
+    "list-sessions",
+    "list-windows",
+    "list-panes",
+    "list-keys",
+    "list-commands",
+    "kill-server",
+    "kill-session",
+    "kill-window",
+    "kill-pane",
+    "send-keys",
+    "send",
+    "set",
+    "set-option",
+    "setw",
+    "show",
+    "show-options",
+    "source",
+    "source-file",
+    "display",
+    "display-message",
+    "capture-pane",
+    "capturep",
+    "has",
+    "has-session",
+    "rename-session",
+    "rename",
+    "info",
+];
+
+/// Flags with which screen lists, commands or starts in the background.
+const SCREEN_ASIDE: &str = "lmXvQ";
+
+/// Whether a tmux takes the terminal: its first operand is no subcommand that goes about its work aside.
+fn attaches(arguments: &[Word]) -> bool {
+    let subcommand = arguments.iter().find(|word| !word.text.starts_with('-'));
+    let detached = names_any(arguments, &["-d", "-V"]) && subcommand.is_some_and(|word| word.text.starts_with("new"));
+    !detached
+        && !names_any(arguments, &["-V"])
+        && !subcommand.is_some_and(|word| TMUX_ASIDE.contains(&word.text.as_str()))
+}
+
+/// A shell that has neither a text nor a file to run.
+fn is_interactive(arguments: &[Word]) -> bool {
+    let mut rest = arguments.iter();
+    while let Some(word) = rest.next() {
+        match word.text.as_str() {
+            "--rcfile" | "--init-file" | "-o" | "+o" | "-O" | "+O" | "-C" | "--init-command" => drop(rest.next()),
+            "-" | "--" => return rest.next().is_none(),
+            "--version" | "--help" | "--command" => return false,
+            long if long.starts_with("--") => {}
+            short if short.starts_with(['-', '+']) => match short {
+                _ if short.contains('c') => return false,
+                _ if short.contains('s') => return true,
+                _ => {}
+            },
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Asks for a version or help, and nothing more.
+fn only_tells(arguments: &[Word]) -> bool {
+    names_any(arguments, &["-V", "--version", "-h", "--help"])
+}
+
+/// Whether a cluster of short options has one of `flags`.
+fn has_flag(arguments: &[Word], flags: &str) -> bool {
+    arguments
+        .iter()
+        .filter_map(|word| word.text.strip_prefix('-').filter(|rest| !rest.starts_with('-')))
+        .any(|cluster| cluster.contains(|flag| flags.contains(flag)))
+}
+
+fn names_any(arguments: &[Word], names: &[&str]) -> bool {
+    arguments.iter().any(|word| names.contains(&word.text.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::parse;
+    use crate::domain::Dialect;
+
+    fn opened(line: &str) -> Option<Opens> {
+        opens(&parse(line, Dialect::Bash))
+    }
+
+    #[test]
+    fn these_open_a_shell() {
+        for line in [
+            "bash",
+            "bash --norc",
+            "bash --rcfile /dev/null -i",
+            "bash -l",
+            "exec zsh",
+            "command fish",
+            "env -i dash",
+            "sh -s",
+            "su",
+            "su -",
+            "su - bob",
+            "sudo -i",
+            "sudo -s",
+            "sudo -iu bob",
+            "sudo su -",
+            "sudo -u bob bash",
+            "sudo chroot /mnt",
+            "chroot /mnt /bin/sh",
+            "ssh third",
+            "ssh -p 2222 bob@third",
+            "ssh -t third sudo -i",
+            "docker exec -it app bash",
+            "docker exec -it -u root app sh",
+            "kubectl exec -it pod -- bash",
+            "kubectl -n x exec -it pod -- sh",
+            "unshare -mpf --mount-proc sh -i",
+            "unshare -r",
+            "nsenter -t 1 -m -u -i -n -p",
+            "cd /x && bash",
+            "newgrp wheel",
+            "script /tmp/typescript",
+        ] {
+            assert_eq!(opened(line), Some(Opens::Shell), "{line}");
+        }
+    }
+
+    #[test]
+    fn these_do_not() {
+        for line in [
+            "ls",
+            "bash -c 'ls'",
+            "bash script.sh",
+            "bash < script",
+            "cat x | bash",
+            "bash <<E\nls\nE",
+            "bash --version",
+            "su -c id",
+            "sudo ls",
+            "sudo -l",
+            "sudo -v",
+            "ssh third uptime",
+            "ssh -N -L 1:x:2 third",
+            "ssh -V",
+            "docker ps",
+            "docker exec app ls",
+            "kubectl get pods",
+            "echo bash",
+            "grep bash /etc/passwd",
+            "x=$(bash)",
+            "tmux ls",
+            "tmux kill-server",
+            "tmux new -d -s x",
+            "screen -ls",
+        ] {
+            assert_eq!(opened(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_shares_or_hides_its_shells_is_told_apart() {
+        for line in [
+            "tmux",
+            "tmux attach",
+            "tmux new -s x",
+            "screen",
+            "screen -r",
+            "sudo tmux a",
+            "mosh third",
+        ] {
+            assert_eq!(opened(line), Some(Opens::Multiplexer), "{line}");
+        }
+        for line in ["docker run -it debian", "docker attach app", "virsh console vm"] {
+            assert_eq!(opened(line), Some(Opens::Console), "{line}");
+        }
+    }
+}

@@ -1,0 +1,516 @@
+//! A terminal whose lines are known before they run: each is held, asked about, run or cancelled.
+//!
+//! One task owns both sides and the [`ShellGate`], and never waits for the gate: each line passes the gate in a task of
+//! its own, and the two speak through [`Order`]s.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use russh::ChannelMsg;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep_until, timeout};
+
+use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
+use crate::gate::{Answer, Asked, Ending, Permit, Refusal, Request, Submission};
+use crate::terminal::prompt;
+use crate::terminal::{Answer as Typed, AnswerReader, Effect, Line, LineEnd, Lost, ShellGate, Verdict};
+
+use super::ask::{answered, terminal_block};
+use super::heard::Heard;
+use super::intake::Intake;
+use super::session::{LAST_WORDS, TargetSession};
+use super::submitted::{Order, Running, Seen, Subject, Submitted};
+use super::target_channel::{TargetChannel, TargetEar};
+use super::target_writer::TargetWriter;
+use super::user::{Gone, PtyRequest, Size, Voice, say};
+
+/// Target output held while a question stands, bytes. Beyond it the target is not read until the answer.
+const MAX_HELD_OUTPUT: usize = 1024 * 1024;
+/// Input held while it is open whether the rest of an unknown shell may go on, bytes; what comes on top is dropped.
+const MAX_HELD_INPUT: usize = 1024 * 1024;
+
+/// A question on the user's screen.
+struct OpenQuestion {
+    subject: Subject,
+    asked: Asked,
+    reader: AnswerReader,
+    drawn: Instant,
+    reply: oneshot::Sender<Answer>,
+}
+
+/// How far something is on its way through the gate.
+enum Stage {
+    /// It is assessed, recorded and asked about; held are the bytes that wait for the outcome.
+    Held(Vec<u8>),
+    /// It runs.
+    Running(Running),
+    /// It will not run, and its shell is about to say so.
+    Refused,
+}
+
+/// A terminal on a target whose lines pass the gate, between its user and the target.
+pub(super) struct GatedTerminal<'a> {
+    session: Arc<TargetSession>,
+    gate: ShellGate,
+    channel: Channel,
+    pty: PtyRequest,
+    ear: &'a mut Intake,
+    voice: &'a Voice,
+    target_ear: TargetEar,
+    target: TargetWriter,
+    orders: mpsc::Receiver<(Subject, Order)>,
+    to_self: mpsc::Sender<(Subject, Order)>,
+    /// How many lines the shells have asked about.
+    asked: u64,
+    /// Those that have not ended, with their numbers: the last is the innermost shell's. Held are their own bytes.
+    lines: Vec<(u64, Stage)>,
+    /// The rest of a shell that is not understood any longer. Held is the input that must not reach it yet.
+    rest: Option<Stage>,
+    question: Option<OpenQuestion>,
+    /// Questions that wait until the one on the screen is answered.
+    next_questions: VecDeque<(Subject, Asked, oneshot::Sender<Answer>)>,
+    held_output: Vec<u8>,
+    heard: Heard,
+}
+
+/// Why the terminal is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// The target has closed.
+    Target,
+    /// The user has left.
+    User,
+    /// What could not be known was refused.
+    Refused,
+}
+
+impl<'a> GatedTerminal<'a> {
+    pub(super) fn new(
+        session: Arc<TargetSession>,
+        gate: ShellGate,
+        channel: Channel,
+        pty: PtyRequest,
+        target: TargetChannel,
+        ear: &'a mut Intake,
+        voice: &'a Voice,
+    ) -> Self {
+        let (target_ear, target_voice) = target.split();
+        let target = TargetWriter::new(target_voice);
+        let (to_self, orders) = mpsc::channel(4);
+        Self {
+            session,
+            gate,
+            channel,
+            pty,
+            ear,
+            voice,
+            target_ear,
+            target,
+            orders,
+            to_self,
+            asked: 0,
+            lines: Vec::new(),
+            rest: None,
+            question: None,
+            next_questions: VecDeque::new(),
+            held_output: Vec::new(),
+            heard: Heard::new(true),
+        }
+    }
+
+    /// Serves the terminal until one side leaves, and says why that was. First it does what the gate wanted when it was
+    /// made, and hands it what was typed before.
+    pub(super) async fn serve(&mut self, wanted: Vec<Effect>, typed: &[u8]) -> Over {
+        let over = match self.begin(wanted, typed).await {
+            Ok(()) => self.until_over().await,
+            Err(Gone) => Over::User,
+        };
+        self.end(over).await;
+        over
+    }
+
+    /// What was heard of the program on the terminal.
+    pub(super) fn heard(self) -> Heard {
+        self.heard
+    }
+
+    async fn begin(&mut self, wanted: Vec<Effect>, typed: &[u8]) -> Result<(), Gone> {
+        for effect in wanted {
+            self.apply(effect).await?;
+        }
+        self.feed(|gate, effects| gate.from_user(Instant::now(), typed, effects))
+            .await
+    }
+
+    async fn until_over(&mut self) -> Over {
+        loop {
+            match self.step().await {
+                Ok(None) => {}
+                Ok(Some(over)) => return over,
+                Err(Gone) => return Over::User,
+            }
+        }
+    }
+
+    /// Takes the next thing that happens, from whichever side.
+    async fn step(&mut self) -> Result<Option<Over>, Gone> {
+        let deadline = self.gate.deadline();
+        let reads_target = self.held_output.len() < MAX_HELD_OUTPUT;
+        tokio::select! {
+            message = self.ear.next(), if self.target.has_room() => self.user_says(message).await,
+            () = self.target.room(), if !self.target.has_room() => Ok(None),
+            () = self.session.ended.cancelled() => Ok(Some(Over::User)),
+            message = self.target_ear.hear(), if reads_target => self.target_says(message).await,
+            Some((subject, order)) = self.orders.recv() => self.obey(subject, order).await,
+            () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => self.timed_out().await,
+        }
+    }
+
+    async fn user_says(&mut self, message: Option<ChannelMsg>) -> Result<Option<Over>, Gone> {
+        let Some(message) = message else {
+            return Ok(Some(Over::User));
+        };
+        if let Some(size) = Size::told_by(&message) {
+            self.pty.size = size;
+            self.target.resize(size);
+            let (columns, rows) = size.characters();
+            self.gate.resize(columns, rows);
+        }
+        match message {
+            ChannelMsg::Close => return Ok(Some(Over::User)),
+            ChannelMsg::Data { data } => self.user_types(&data).await?,
+            ChannelMsg::Signal { signal } => self.target.signal(signal),
+            ChannelMsg::Eof => self.target.end_of_input(),
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    async fn user_types(&mut self, bytes: &[u8]) -> Result<(), Gone> {
+        let asked_here = |question: &&mut OpenQuestion| question.asked.here && !question.reply.is_closed();
+        let Some(question) = self.question.as_mut().filter(asked_here) else {
+            return self
+                .feed(|gate, effects| gate.from_user(Instant::now(), bytes, effects))
+                .await;
+        };
+        let fed = question.reader.feed(bytes, whole_millis(question.drawn.elapsed()));
+        self.voice.stdout(fed.echo).await?;
+        self.feed(|gate, effects| gate.from_user(Instant::now(), &fed.type_ahead, effects))
+            .await?;
+        let Some(typed) = fed.answer else { return Ok(()) };
+        if let Some(OpenQuestion { asked, reply, .. }) = self.question.take() {
+            let answer = answered(&asked, typed == Typed::Yes, AnswerChannel::Terminal);
+            if reply.send(answer).is_err() {
+                tracing::debug!("an answer came too late");
+            }
+        }
+        self.ask_next().await
+    }
+
+    async fn target_says(&mut self, message: Option<ChannelMsg>) -> Result<Option<Over>, Gone> {
+        if let Some(message) = &message {
+            self.heard.note(message);
+        }
+        match message {
+            None => return Ok(Some(Over::Target)),
+            Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => {
+                self.feed(|gate, effects| gate.from_target(Instant::now(), &data, effects))
+                    .await?;
+            }
+            Some(_) => {}
+        }
+        Ok(None)
+    }
+
+    async fn obey(&mut self, subject: Subject, order: Order) -> Result<Option<Over>, Gone> {
+        match order {
+            Order::Warn(question) => say(self.voice, true, &prompt::warning(&question)).await?,
+            Order::Ask(asked, reply) => {
+                self.next_questions.push_back((subject, asked, reply));
+                self.ask_next().await?;
+            }
+            Order::Run(permit, reply) => self.run(subject, permit, reply).await?,
+            Order::Refused(refusal) => return self.refused(subject, &refusal).await,
+        }
+        Ok(None)
+    }
+
+    async fn timed_out(&mut self) -> Result<Option<Over>, Gone> {
+        self.feed(|gate, effects| gate.timed_out(Instant::now(), effects))
+            .await?;
+        Ok(None)
+    }
+
+    /// Lets the state machine take something, and does what it says.
+    async fn feed(&mut self, input: impl FnOnce(&mut ShellGate, &mut Vec<Effect>)) -> Result<(), Gone> {
+        let mut effects = Vec::new();
+        input(&mut self.gate, &mut effects);
+        for effect in effects {
+            self.apply(effect).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, effect: Effect) -> Result<(), Gone> {
+        match effect {
+            Effect::ToUser(bytes) => self.show(bytes).await?,
+            Effect::ToTarget(bytes) => self.send(bytes),
+            Effect::Ready => self.ready().await?,
+            Effect::Asking(line) => self.submit(line),
+            Effect::Started => {}
+            Effect::Cancelled => self.cancelled().await?,
+            Effect::Ended(end) => self.ended(end),
+            Effect::Unasked { text, dialect } => self.record_unasked(text, dialect),
+            Effect::Forged => tracing::warn!(host = %self.session.target, "a mark that the hook did not write"),
+            Effect::Lost(why) => self.lost(why),
+        }
+        Ok(())
+    }
+
+    async fn show(&mut self, bytes: Vec<u8>) -> Result<(), Gone> {
+        if self.question.is_some() {
+            self.held_output.extend(bytes);
+            return Ok(());
+        }
+        self.voice.stdout(bytes).await
+    }
+
+    /// Sends input to the shell; not while it is open whether the rest of an unknown shell may go on.
+    fn send(&mut self, bytes: Vec<u8>) {
+        if let Some(Stage::Held(input)) = &mut self.rest {
+            let room = MAX_HELD_INPUT.saturating_sub(input.len());
+            input.extend_from_slice(bytes.get(..room).unwrap_or(&bytes));
+        } else {
+            self.target.input(bytes);
+        }
+    }
+
+    /// The shell is understood, for the first time or again: lines are known one by one from here on.
+    async fn ready(&mut self) -> Result<(), Gone> {
+        match self.rest.take() {
+            None | Some(Stage::Refused) => {}
+            Some(Stage::Running(running)) => running.end(Ending::default()),
+            Some(Stage::Held(input)) => {
+                self.withdraw(Subject::Rest).await?;
+                self.target.input(input);
+            }
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, line: Line) {
+        self.asked += 1;
+        self.lines.push((self.asked, Stage::Held(line.bytes.clone())));
+        let submission = match line.exactness {
+            Exactness::Unknown => Submission::Opaque {
+                description: "line that the shell could not tell",
+                judged: true,
+            },
+            exactness => Submission::Command {
+                bytes: line.bytes,
+                dialect: line.dialect,
+                exactness,
+            },
+        };
+        self.pass(Subject::Line(self.asked), submission, line.cwd);
+    }
+
+    /// From here on it is not known what runs: the rest of it is one thing.
+    fn lost(&mut self, why: Lost) {
+        self.rest = Some(Stage::Held(Vec::new()));
+        let submission = Submission::Opaque {
+            description: match why {
+                Lost::Shell => "interactive shell, not understood any longer",
+                Lost::InnerShell => "inner shell whose lines cannot be known",
+                Lost::Multiplexer => "terminal multiplexer: shells whose lines cannot be known",
+                Lost::Console => "console or container whose input cannot be known",
+            },
+            judged: true,
+        };
+        self.pass(Subject::Rest, submission, None);
+    }
+
+    /// Sends something on its way through the gate.
+    fn pass(&self, subject: Subject, submission: Submission, cwd: Option<String>) {
+        let request = Request {
+            session: self.session.seen_by_gate(),
+            channel: self.channel,
+            submission,
+            cwd,
+        };
+        let orders = self.to_self.clone();
+        let (session, mut submitted) = (self.session.clone(), Submitted { subject, orders });
+        self.session.shared.tasks.spawn(async move {
+            let passed = session.gate().pass(request, &session.observer(), &mut submitted).await;
+            if let Err(refusal) = passed
+                && submitted.order(Order::Refused(refusal)).await.is_err()
+            {
+                tracing::debug!("the session ended before a refusal");
+            }
+        });
+    }
+
+    /// Draws the next question, unless one stands on the screen; shows what waited, when there is none.
+    async fn ask_next(&mut self) -> Result<(), Gone> {
+        while self.question.is_none() {
+            let Some((subject, asked, reply)) = self.next_questions.pop_front() else {
+                return self.flush().await;
+            };
+            if reply.is_closed() {
+                continue;
+            }
+            let drawn = Instant::now();
+            if asked.here {
+                let block = terminal_block(&asked.question, Some(&self.pty));
+                self.voice.stdout(block.into_bytes()).await?;
+            } else {
+                let waiting = format!("held until {} runs: confirm {}", asked.answerer, asked.code);
+                say(self.voice, true, &waiting).await?;
+            }
+            let reader = AnswerReader::new(asked.question.expect.clone(), 0);
+            self.question = Some(OpenQuestion {
+                subject,
+                asked,
+                reader,
+                drawn,
+                reply,
+            });
+        }
+        Ok(())
+    }
+
+    /// The permit is for the very bytes that the shell waits with, or for nothing.
+    async fn run(&mut self, subject: Subject, permit: Permit, reply: oneshot::Sender<Ending>) -> Result<(), Gone> {
+        self.withdraw(subject).await?;
+        let running = Running::new(reply);
+        match (subject, self.stage(subject)) {
+            (Subject::Line(_), Some(stage @ Stage::Held(_))) if stage.holds(&permit.redeem()) => {
+                *stage = Stage::Running(running);
+                self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await?;
+            }
+            (Subject::Rest, Some(Stage::Held(input))) => {
+                let input = std::mem::take(input);
+                self.rest = Some(Stage::Running(running));
+                self.send(input);
+            }
+            _ => running.end(Ending::lost("the shell no longer waits", Duration::ZERO)),
+        }
+        Ok(())
+    }
+
+    async fn refused(&mut self, subject: Subject, refusal: &Refusal) -> Result<Option<Over>, Gone> {
+        self.withdraw(subject).await?;
+        let Some(stage @ Stage::Held(_)) = self.stage(subject) else {
+            // The shell gave up meanwhile, or is understood again: nobody waits for this answer.
+            return Ok(None);
+        };
+        *stage = Stage::Refused;
+        say(self.voice, true, &refusal.to_string()).await?;
+        if subject == Subject::Rest {
+            return Ok(Some(Over::Refused));
+        }
+        self.feed(|gate, effects| gate.answer(Verdict::Cancel, effects)).await?;
+        Ok(None)
+    }
+
+    /// Where `subject` stands; `None` for what is past.
+    fn stage(&mut self, subject: Subject) -> Option<&mut Stage> {
+        match subject {
+            Subject::Line(asked) => self
+                .lines
+                .iter_mut()
+                .find_map(|(number, stage)| (*number == asked).then_some(stage)),
+            Subject::Rest => self.rest.as_mut(),
+        }
+    }
+
+    /// Takes a question off the screen that was answered elsewhere, or not at all.
+    async fn withdraw(&mut self, subject: Subject) -> Result<(), Gone> {
+        self.next_questions.retain(|(about, _, _)| *about != subject);
+        if self.question.take_if(|question| question.subject == subject).is_some() {
+            self.voice.stdout(b"\r\n".to_vec()).await?;
+        }
+        self.ask_next().await
+    }
+
+    async fn flush(&mut self) -> Result<(), Gone> {
+        match std::mem::take(&mut self.held_output) {
+            nothing if nothing.is_empty() => Ok(()),
+            output => self.voice.stdout(output).await,
+        }
+    }
+
+    /// The innermost shell gave its line up. Where that was running by the record, its end was not seen.
+    async fn cancelled(&mut self) -> Result<(), Gone> {
+        let Some((number, stage)) = self.lines.pop() else {
+            return Ok(());
+        };
+        if let Stage::Running(running) = stage {
+            running.end(Ending::lost("the shell gave the line up", Duration::ZERO));
+        }
+        self.withdraw(Subject::Line(number)).await
+    }
+
+    /// The innermost shell's line has ended.
+    fn ended(&mut self, line_end: LineEnd) {
+        let Some((_, Stage::Running(running))) = self.lines.pop() else {
+            return;
+        };
+        let ending = Ending {
+            exit_code: line_end.exit_code,
+            pipe_status: line_end.pipe_status,
+            duration: running.began.elapsed(),
+            stdout_length: Some(line_end.output_bytes),
+            cwd: line_end.cwd,
+            ..Ending::default()
+        };
+        running.end(ending);
+    }
+
+    fn record_unasked(&self, text: String, dialect: Dialect) {
+        tracing::warn!(host = %self.session.target, "a line ran unasked");
+        let request = Request {
+            session: self.session.seen_by_gate(),
+            channel: self.channel,
+            submission: Submission::Ran {
+                bytes: text.into_bytes(),
+                dialect,
+            },
+            cwd: None,
+        };
+        let session = self.session.clone();
+        self.session.shared.tasks.spawn(async move {
+            if let Err(refusal) = session.gate().pass(request, &session.observer(), &mut Seen).await {
+                tracing::error!(%refusal, "a line that ran unasked is not on record");
+            }
+        });
+    }
+
+    async fn end(&mut self, over: Over) {
+        if over != Over::Target {
+            self.target.close();
+            timeout(LAST_WORDS, self.last_words()).await.unwrap_or_default();
+        }
+        // A line that ends the shell (`exit 3`) ends with it, and the shell's exit code is its own.
+        for stage in self.lines.drain(..).map(|(_, stage)| stage).chain(self.rest.take()) {
+            if let Stage::Running(running) = stage {
+                let ending = self.heard.last_ending(running.began.elapsed());
+                running.end(ending);
+            }
+        }
+    }
+
+    async fn last_words(&mut self) {
+        while let Some(message) = self.target_ear.hear().await {
+            self.heard.note(&message);
+        }
+    }
+}
+
+impl Stage {
+    /// Whether it waits with these very bytes.
+    fn holds(&self, bytes: &[u8]) -> bool {
+        matches!(self, Self::Held(held) if held == bytes)
+    }
+}

@@ -1,0 +1,121 @@
+//! One of the programs that stand on a terminal on top of each other.
+
+use super::asking::Asking;
+use super::effect::{Effect, Verdict};
+use super::marks::Mark;
+use super::probe::LoginShell;
+use super::report::Report;
+use crate::command::Opens;
+
+/// A program that has the terminal, or has left it to the next layer.
+#[derive(Debug)]
+pub(super) enum Layer {
+    /// A shell that asks before it runs a line.
+    Asking(Box<Asking>),
+    /// A program that passed the gate as a whole, and what it opens.
+    Program(Opens),
+}
+
+impl Layer {
+    /// A shell whose hook will be told `nonce`.
+    pub(super) fn asking(nonce: String, shell: LoginShell) -> Self {
+        Self::Asking(Box::new(Asking::new(nonce, shell.dialect())))
+    }
+
+    /// Whether a mark carries the nonce of this layer.
+    pub(super) fn wrote(&self, mark: &Mark<'_>) -> bool {
+        match self {
+            Self::Asking(shell) => mark.carries(shell.nonce()),
+            Self::Program(_) => false,
+        }
+    }
+
+    /// Takes what a mark says that carries this layer's nonce.
+    pub(super) fn report(&mut self, report: Report, out: &mut Vec<Effect>) {
+        match self {
+            Self::Asking(shell) => shell.report(report, out),
+            Self::Program(_) => out.push(Effect::Forged),
+        }
+    }
+
+    /// Takes what the user typed.
+    pub(super) fn user_types(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
+        match self {
+            Self::Asking(shell) => shell.user_types(bytes, out),
+            Self::Program(_) if bytes.is_empty() => {}
+            Self::Program(_) => out.push(Effect::ToTarget(bytes.to_vec())),
+        }
+    }
+
+    /// Takes the input that is not held back any longer.
+    pub(super) fn released(&mut self) -> Vec<u8> {
+        match self {
+            Self::Asking(shell) => shell.released(),
+            Self::Program(_) => Vec::new(),
+        }
+    }
+
+    /// Counts what the terminal shows.
+    pub(super) fn shown(&mut self, count: usize) {
+        match self {
+            Self::Asking(shell) => shell.shown(count),
+            Self::Program(_) => {}
+        }
+    }
+
+    /// Answers the question that stands.
+    pub(super) fn answer(&mut self, verdict: Verdict, out: &mut Vec<Effect>) {
+        match self {
+            Self::Asking(shell) => shell.answer(verdict, out),
+            Self::Program(_) => {}
+        }
+    }
+
+    /// The hook is being read and asks for its nonce.
+    pub(super) fn hello(&mut self, out: &mut Vec<Effect>) {
+        match self {
+            Self::Asking(shell) => shell.hello(out),
+            Self::Program(_) => out.push(Effect::Forged),
+        }
+    }
+
+    /// The hook could not be placed.
+    pub(super) fn unhookable(&mut self, out: &mut Vec<Effect>) {
+        match self {
+            Self::Asking(shell) => shell.unhookable(out),
+            Self::Program(_) => out.push(Effect::Forged),
+        }
+    }
+
+    /// What it leaves the terminal to now.
+    pub(super) fn opens(&self) -> Option<Opens> {
+        match self {
+            Self::Asking(shell) => shell.opens(),
+            Self::Program(opens) => Some(*opens),
+        }
+    }
+
+    /// Whether the first prompt is still awaited.
+    pub(super) fn is_booting(&self) -> bool {
+        match self {
+            Self::Asking(shell) => shell.is_booting(),
+            Self::Program(_) => false,
+        }
+    }
+
+    /// No prompt came in time.
+    pub(super) fn give_up_boot(&mut self, out: &mut Vec<Effect>) {
+        match self {
+            Self::Asking(shell) => shell.give_up_boot(out),
+            Self::Program(_) => {}
+        }
+    }
+
+    /// It is gone: the layer below speaks.
+    pub(super) fn left(&mut self, out: &mut Vec<Effect>) {
+        match self {
+            Self::Asking(shell) => shell.left(out),
+            Self::Program(_) => {}
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Looks out for the prompt of a shell that a line may have opened on its terminal.
+//!
+//! What the user types meanwhile must not reach a shell that nobody follows yet, but must reach a program that asks for a
+//! password first. So input is held until the output has rested, and the last line that stands there decides.
+
+use std::time::{Duration, Instant};
+
+/// How long the output must have rested.
+const REST: Duration = Duration::from_millis(250);
+/// How long nothing at all may stand there before the look-out ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How many lines may be typed to what asks before a shell, and is none: a host key's question and passwords.
+const MAX_ANSWERS: u32 = 8;
+/// The end of the output that is kept, bytes: enough for a prompt with its colours.
+const TAIL: usize = 1024;
+/// The widest line, in characters, that is taken for a prompt.
+const MAX_PROMPT: usize = 200;
+
+/// Announces that a line editor takes pasted text in brackets.
+const BRACKETED_PASTE: &[u8] = b"\x1b[?2004h";
+
+/// What stands on the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The prompt of a shell.
+    Prompt,
+    /// Something else that waits for input: the input held back is for it.
+    Question,
+    /// No shell that could be recognised.
+    Nothing,
+}
+
+/// The look-out over the output of one line.
+#[derive(Debug)]
+pub(super) struct Lookout {
+    tail: Vec<u8>,
+    /// Whether something else than a shell waits for input.
+    answering: bool,
+    answers: u32,
+    rests_at: Option<Instant>,
+    gives_up_at: Instant,
+}
+
+impl Lookout {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            tail: Vec::new(),
+            answering: false,
+            answers: 0,
+            rests_at: None,
+            gives_up_at: now + PATIENCE,
+        }
+    }
+
+    /// Takes what the terminal shows.
+    pub(super) fn shown(&mut self, now: Instant, bytes: &[u8]) {
+        self.tail.extend_from_slice(bytes);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        // What is typed is echoed; only a new line is more than that.
+        if self.answering && !bytes.contains(&b'\n') {
+            return;
+        }
+        self.answering = false;
+        self.rests_at = Some(now + REST);
+        self.gives_up_at = now + PATIENCE;
+    }
+
+    /// Whether this input is for what waits there now; otherwise it is to be held back.
+    pub(super) fn lets_pass(&mut self, bytes: &[u8]) -> bool {
+        if self.answering && bytes.contains(&b'\r') {
+            self.answers += 1;
+        }
+        // An interrupt is for whatever runs.
+        self.answering || matches!(bytes, [0x03 | 0x1c])
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.rests_at {
+            Some(rests_at) => Some(rests_at),
+            None if self.answering => None,
+            None => Some(self.gives_up_at),
+        }
+    }
+
+    /// What stands there when the deadline has come; `None` where it is too early to tell.
+    pub(super) fn timed_out(&mut self, now: Instant) -> Option<Found> {
+        if self.rests_at.take_if(|rests_at| *rests_at <= now).is_some() {
+            return self.judge();
+        }
+        (self.deadline().is_some() && self.gives_up_at <= now).then_some(Found::Nothing)
+    }
+
+    fn judge(&mut self) -> Option<Found> {
+        if is_prompt(&self.tail) {
+            return Some(Found::Prompt);
+        }
+        if self.answers >= MAX_ANSWERS {
+            return Some(Found::Nothing);
+        }
+        let stands = !last_line(&self.tail).trim().is_empty();
+        self.answering = stands;
+        stands.then_some(Found::Question)
+    }
+}
+
+/// Whether the last line of an output looks like the prompt of a shell.
+///
+/// By its last character, or because a line editor says that it is ready; not if it looks like python's.
+fn is_prompt(tail: &[u8]) -> bool {
+    let line = last_line(tail);
+    let text = line.trim();
+    let ends_like_one = text.ends_with(['$', '#', '%', '>', '❯', '➜', 'λ']);
+    let is_ready = memchr::memmem::rfind(tail, BRACKETED_PASTE)
+        .is_some_and(|at| !tail.get(at..).unwrap_or_default().contains(&b'\n'));
+    let is_other = text.ends_with(">>>") || text.ends_with("...") || text.chars().count() > MAX_PROMPT;
+    !is_other && (ends_like_one || is_ready)
+}
+
+/// The text of the last line, without its escape sequences.
+fn last_line(tail: &[u8]) -> String {
+    let text = String::from_utf8_lossy(tail);
+    let line = text.rsplit(['\n', '\r']).find(|line| !plain(line).trim().is_empty());
+    line.filter(|_| !ends_with_newline(&text))
+        .map_or_else(String::new, plain)
+}
+
+/// Whether the cursor stands at the start of an empty line.
+fn ends_with_newline(text: &str) -> bool {
+    plain(text.rsplit('\n').next().unwrap_or_default()).trim().is_empty()
+}
+
+/// A text without its escape sequences and other controls.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '\x1b' => skip_sequence(&mut rest),
+            control if control.is_control() => {}
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+/// Skips the rest of an escape sequence (ECMA-48): CSI up to its final byte, OSC up to BEL or ST, else one character.
+fn skip_sequence(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) {
+    match rest.next() {
+        Some('[') => while rest.next().is_some_and(|c| !('\x40'..='\x7e').contains(&c)) {},
+        Some(']') => {
+            while let Some(character) = rest.next() {
+                match character {
+                    '\x07' => break,
+                    '\x1b' => {
+                        rest.next();
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Some('(' | ')') => drop(rest.next()),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found_after(output: &str) -> Option<Found> {
+        let now = Instant::now();
+        let mut lookout = Lookout::new(now);
+        lookout.shown(now, output.as_bytes());
+        assert_eq!(lookout.deadline(), Some(now + REST));
+        lookout.timed_out(now + REST)
+    }
+
+    #[test]
+    fn prompts_of_shells_are_recognised() {
+        for prompt in [
+            "$ ",
+            "root@web-1:~# ",
+            "\r\nbash-5.2$ ",
+            "motd\r\n[alice@web ~]$ ",
+            "\x1b[?2004h\x1b]0;title\x07\x1b[01;32malice\x1b[00m:\x1b[34m~\x1b[00m$ ",
+            "%                                   \r \rhost% ",
+            "\x1b[?2004hhost right-prompt\x1b[12D",
+            "~/src ❯ ",
+        ] {
+            assert_eq!(found_after(prompt), Some(Found::Prompt), "{prompt:?}");
+        }
+    }
+
+    #[test]
+    fn questions_before_a_shell_are_not_prompts() {
+        for question in [
+            "Password: ",
+            "[sudo] password for alice: ",
+            "alice@third's password: ",
+            "Are you sure you want to continue connecting (yes/no/[fingerprint])? ",
+            ">>> ",
+            "\x1b[?2004h>>> ",
+            "mysql: [Warning] Using a password",
+        ] {
+            assert_eq!(found_after(question), Some(Found::Question), "{question:?}");
+        }
+    }
+
+    #[test]
+    fn output_without_an_open_line_decides_nothing() {
+        for output in ["Last login: today\r\n", "\x1b[2J", "a\n\x1b[m"] {
+            assert_eq!(found_after(output), None, "{output:?}");
+        }
+    }
+
+    #[test]
+    fn input_is_held_until_something_waits_for_it() {
+        let now = Instant::now();
+        let mut lookout = Lookout::new(now);
+        assert!(!lookout.lets_pass(b"rm -rf /\r"), "typed ahead");
+        assert!(lookout.lets_pass(b"\x03"), "an interrupt");
+        lookout.shown(now, b"Password: ");
+        assert!(!lookout.lets_pass(b"x"));
+        assert_eq!(lookout.timed_out(now + REST), Some(Found::Question));
+        assert!(lookout.lets_pass(b"secret\r"));
+        lookout.shown(now, b"\r\n");
+        assert!(!lookout.lets_pass(b"ls\r"), "a shell may be there any moment");
+    }
+
+    #[test]
+    fn an_echo_does_not_stop_what_is_being_typed() {
+        let now = Instant::now();
+        let mut lookout = Lookout::new(now);
+        lookout.shown(now, b"(yes/no)? ");
+        lookout.timed_out(now + REST);
+        lookout.shown(now, b"y");
+        assert!(lookout.lets_pass(b"es\r"));
+    }
+
+    #[test]
+    fn it_gives_up_when_nothing_stands_there_or_too_much_was_asked() {
+        let now = Instant::now();
+        let mut lookout = Lookout::new(now);
+        assert_eq!(lookout.deadline(), Some(now + PATIENCE));
+        assert_eq!(lookout.timed_out(now + PATIENCE), Some(Found::Nothing));
+
+        let mut lookout = Lookout::new(now);
+        let mut found = None;
+        for _ in 0..=MAX_ANSWERS {
+            lookout.shown(now, b"\r\nprompt of its own: ");
+            found = lookout.timed_out(now + REST);
+            lookout.lets_pass(b"ls\r");
+        }
+        assert_eq!(found, Some(Found::Nothing));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut lookout = Lookout::new(Instant::now());
+        for _ in 0..100 {
+            lookout.shown(Instant::now(), &[b'x'; 4096]);
+        }
+        assert!(lookout.tail.len() <= TAIL);
+    }
+}
