@@ -11,6 +11,7 @@ use russh::ChannelMsg;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 
+use crate::command::Opens;
 use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Permit, Refusal, Request, Submission};
 use crate::terminal::prompt;
@@ -49,6 +50,14 @@ enum Stage {
     Refused,
 }
 
+/// A line that has not ended.
+struct OpenLine {
+    number: u64,
+    opens: Option<Opens>,
+    /// Held are its own bytes.
+    stage: Stage,
+}
+
 /// A terminal on a target whose lines pass the gate, between its user and the target.
 pub(super) struct GatedTerminal<'a> {
     session: Arc<TargetSession>,
@@ -63,10 +72,12 @@ pub(super) struct GatedTerminal<'a> {
     to_self: mpsc::Sender<(Subject, Order)>,
     /// How many lines the shells have asked about.
     asked: u64,
-    /// Those that have not ended, with their numbers: the last is the innermost shell's. Held are their own bytes.
-    lines: Vec<(u64, Stage)>,
+    /// Those that have not ended, the innermost shell's last.
+    lines: Vec<OpenLine>,
     /// The rest of a shell that is not understood any longer. Held is the input that must not reach it yet.
     rest: Option<Stage>,
+    /// Whether the shell still waits with the line that will open that rest.
+    rest_begins_with_line: bool,
     question: Option<OpenQuestion>,
     /// Questions that wait until the one on the screen is answered.
     next_questions: VecDeque<(Subject, Asked, oneshot::Sender<Answer>)>,
@@ -112,6 +123,7 @@ impl<'a> GatedTerminal<'a> {
             asked: 0,
             lines: Vec::new(),
             rest: None,
+            rest_begins_with_line: false,
             question: None,
             next_questions: VecDeque::new(),
             held_output: Vec::new(),
@@ -301,7 +313,11 @@ impl<'a> GatedTerminal<'a> {
 
     fn submit(&mut self, line: Line) {
         self.asked += 1;
-        self.lines.push((self.asked, Stage::Held(line.bytes.clone())));
+        self.lines.push(OpenLine {
+            number: self.asked,
+            opens: line.opens,
+            stage: Stage::Held(line.bytes.clone()),
+        });
         let submission = match line.exactness {
             Exactness::Unknown => Submission::Opaque {
                 description: "line that the shell could not tell",
@@ -318,6 +334,9 @@ impl<'a> GatedTerminal<'a> {
 
     /// From here on it is not known what runs: the rest of it is one thing.
     fn lost(&mut self, why: Lost) {
+        if self.rest.is_some() {
+            return;
+        }
         self.rest = Some(Stage::Held(Vec::new()));
         let submission = Submission::Opaque {
             description: match why {
@@ -387,15 +406,32 @@ impl<'a> GatedTerminal<'a> {
         match (subject, self.stage(subject)) {
             (Subject::Line(_), Some(stage @ Stage::Held(_))) if stage.holds(&permit.redeem()) => {
                 *stage = Stage::Running(running);
-                self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await?;
+                self.let_run(subject).await?;
             }
             (Subject::Rest, Some(Stage::Held(input))) => {
                 let input = std::mem::take(input);
                 self.rest = Some(Stage::Running(running));
                 self.send(input);
+                if std::mem::take(&mut self.rest_begins_with_line) {
+                    self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await?;
+                }
             }
             _ => running.end(Ending::lost("the shell no longer waits", Duration::ZERO)),
         }
+        Ok(())
+    }
+
+    /// Tells the shell to run its line; where that will hide what runs from then on, after that has been decided too.
+    async fn let_run(&mut self, subject: Subject) -> Result<(), Gone> {
+        let line = self.lines.iter().find(|line| Subject::Line(line.number) == subject);
+        match line.and_then(|line| line.opens) {
+            Some(Opens::Multiplexer) => self.lost(Lost::Multiplexer),
+            Some(Opens::Console) => self.lost(Lost::Console),
+            Some(Opens::Shell) | None => {
+                return self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await;
+            }
+        }
+        self.rest_begins_with_line = true;
         Ok(())
     }
 
@@ -407,20 +443,28 @@ impl<'a> GatedTerminal<'a> {
         };
         *stage = Stage::Refused;
         say(self.voice, true, &refusal.to_string()).await?;
-        if subject == Subject::Rest {
+        if subject == Subject::Rest && !self.forget_rest() {
             return Ok(Some(Over::Refused));
         }
         self.feed(|gate, effects| gate.answer(Verdict::Cancel, effects)).await?;
         Ok(None)
     }
 
+    /// A rest that has not begun is not to come, if its line does not run.
+    fn forget_rest(&mut self) -> bool {
+        if self.rest_begins_with_line {
+            self.rest = None;
+        }
+        std::mem::take(&mut self.rest_begins_with_line)
+    }
+
     /// Where `subject` stands; `None` for what is past.
     fn stage(&mut self, subject: Subject) -> Option<&mut Stage> {
         match subject {
-            Subject::Line(asked) => self
-                .lines
-                .iter_mut()
-                .find_map(|(number, stage)| (*number == asked).then_some(stage)),
+            Subject::Line(number) => {
+                let mut lines = self.lines.iter_mut();
+                lines.find_map(|line| (line.number == number).then_some(&mut line.stage))
+            }
             Subject::Rest => self.rest.as_mut(),
         }
     }
@@ -443,9 +487,12 @@ impl<'a> GatedTerminal<'a> {
 
     /// The innermost shell gave its line up. Where that was running by the record, its end was not seen.
     async fn cancelled(&mut self) -> Result<(), Gone> {
-        let Some((number, stage)) = self.lines.pop() else {
+        let Some(OpenLine { number, stage, .. }) = self.lines.pop() else {
             return Ok(());
         };
+        if self.forget_rest() {
+            self.withdraw(Subject::Rest).await?;
+        }
         if let Stage::Running(running) = stage {
             running.end(Ending::lost("the shell gave the line up", Duration::ZERO));
         }
@@ -454,7 +501,11 @@ impl<'a> GatedTerminal<'a> {
 
     /// The innermost shell's line has ended.
     fn ended(&mut self, line_end: LineEnd) {
-        let Some((_, Stage::Running(running))) = self.lines.pop() else {
+        let Some(OpenLine {
+            stage: Stage::Running(running),
+            ..
+        }) = self.lines.pop()
+        else {
             return;
         };
         let ending = Ending {
@@ -493,7 +544,7 @@ impl<'a> GatedTerminal<'a> {
             timeout(LAST_WORDS, self.last_words()).await.unwrap_or_default();
         }
         // A line that ends the shell (`exit 3`) ends with it, and the shell's exit code is its own.
-        for stage in self.lines.drain(..).map(|(_, stage)| stage).chain(self.rest.take()) {
+        for stage in self.lines.drain(..).map(|line| line.stage).chain(self.rest.take()) {
             if let Stage::Running(running) = stage {
                 let ending = self.heard.last_ending(running.began.elapsed());
                 running.end(ending);

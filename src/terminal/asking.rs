@@ -37,7 +37,7 @@ enum State {
 struct Pending {
     id: String,
     text: String,
-    aliases: Vec<(String, String)>,
+    opens: Option<Opens>,
     kind: Kind,
     verdict: Option<Verdict>,
     strays: Vec<u8>,
@@ -237,7 +237,7 @@ impl Asking {
         self.pending = Some(Pending {
             id: ask.id,
             text: line.text.clone(),
-            aliases: line.aliases.clone(),
+            opens: line.opens,
             kind: ask.kind,
             verdict: None,
             strays: Vec::new(),
@@ -271,7 +271,7 @@ impl Asking {
         hold(&mut pending.strays, strays);
         self.running = Some(Running {
             kind: pending.kind,
-            opens: self.opened_by(&pending),
+            opens: pending.opens,
             output_bytes: 0,
         });
         self.state = State::Running;
@@ -281,11 +281,6 @@ impl Asking {
             Some(Verdict::Cancel) | None => self.unasked(pending.text, out),
         }
         self.release();
-    }
-
-    fn opened_by(&self, pending: &Pending) -> Option<Opens> {
-        let mut texts = iter::once(&pending.text).chain(pending.aliases.iter().map(|(_, value)| value));
-        texts.find_map(|text| opens(&parse(text, self.dialect)))
     }
 
     fn unasked(&self, text: String, out: &mut Vec<Effect>) {
@@ -331,7 +326,15 @@ fn line(ask: &Ask, dialect: Dialect) -> Line {
         },
         cwd: Some(lossy(&ask.cwd)),
         aliases: ask.aliases.clone(),
+        opens: opened_by(ask, dialect),
     }
+}
+
+/// What a line opens, its aliases considered.
+fn opened_by(ask: &Ask, dialect: Dialect) -> Option<Opens> {
+    let line = lossy(&ask.line);
+    let mut texts = iter::once(&line).chain(ask.aliases.iter().map(|(_, value)| value));
+    texts.find_map(|text| opens(&parse(text, dialect)))
 }
 
 fn to_target(bytes: Vec<u8>, out: &mut Vec<Effect>) {
@@ -384,6 +387,7 @@ mod tests {
             exactness: Exactness::Exact,
             cwd: Some("/root".to_owned()),
             aliases: Vec::new(),
+            opens: None,
         })
     }
 
@@ -495,10 +499,7 @@ mod tests {
         answer(&mut gate, Verdict::Run);
         assert_eq!(target(&mut gate, &mark("T;1.77;first\\n")), []);
         let effects = target(&mut gate, &mark("V;1.77;y;second\\r"));
-        assert_eq!(
-            effects,
-            [Effect::Started, to_shell(b"first\rsecond\rthird\r")]
-        );
+        assert_eq!(effects, [Effect::Started, to_shell(b"first\rsecond\rthird\r")]);
     }
 
     #[test]

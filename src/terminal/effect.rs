@@ -1,5 +1,6 @@
 //! What a gate asks of its caller, and what it is told.
 
+use crate::command::Opens;
 use crate::domain::{Dialect, Exactness};
 
 /// What the caller has to do, in this order.
@@ -60,6 +61,8 @@ pub struct Line {
     pub cwd: Option<String>,
     /// Aliases of words in the line, and what they stand for.
     pub aliases: Vec<(String, String)>,
+    /// What it opens on its terminal, as far as its text tells.
+    pub opens: Option<Opens>,
 }
 
 /// How a line ended, by the shell's own account.
