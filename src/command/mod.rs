@@ -4,6 +4,7 @@
 //! wrappers (`sudo`, `xargs`, `sh -c`, ...) would run, here-documents fed to a shell. Everything is bounded in length,
 //! depth and number; what could not be followed is said in [`Script::doubts`] and is never an error.
 
+mod alias;
 mod brace;
 mod cook;
 mod decode;
@@ -26,6 +27,7 @@ use std::ops::Range;
 
 use crate::domain::Dialect;
 
+pub use alias::expand_aliases;
 pub use flatten::parse;
 pub use opens::{Opens, opens};
 pub use operand::{OperandClass, operand_class};

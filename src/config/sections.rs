@@ -37,6 +37,9 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
     let accept_env = table.read("accept_env", vec!["LANG".into(), "LC_*".into()], |value| {
         value.parse_list(values::environment_name)
     });
+    let session_notice = table.read("session_notice", SESSION_NOTICE.into(), |value| {
+        value.parse(values::notice)
+    });
     table.finish(&[]);
     Some(Server {
         listen: not_empty(table, "listen", listen?)?,
@@ -52,8 +55,12 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
         keepalive: keepalive?,
         drain_timeout: drain_timeout?,
         accept_env: accept_env?,
+        session_notice: session_notice?,
     })
 }
+
+/// What a user who opens a shell is told first.
+const SESSION_NOTICE: &str = "this session is recorded, and commands that may do harm are held until you confirm them";
 
 fn state_dir(table: &Table<'_>, base: &Path) -> Option<PathBuf> {
     table.read("state_dir", base.to_owned(), |value| value.parse(values::path(base)))

@@ -64,6 +64,8 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Environment variables passed to targets; `*` at the end matches any rest.
     pub accept_env: Vec<String>,
+    /// What a user who opens a shell is told first; empty for nothing.
+    pub session_notice: String,
 }
 
 /// `[store]`: the record.

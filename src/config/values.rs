@@ -169,6 +169,15 @@ pub(super) fn title(text: &str) -> Result<String, Fault> {
     ))
 }
 
+/// Text for people: one line, or nothing.
+pub(super) fn notice(text: &str) -> Result<String, Fault> {
+    if text.is_empty() {
+        Ok(String::new())
+    } else {
+        title(text)
+    }
+}
+
 /// A path; a relative one is taken from `base`.
 pub(super) fn path(base: &Path) -> impl Fn(&str) -> Result<PathBuf, Fault> {
     move |text| {

@@ -1,5 +1,6 @@
 //! One command on its way: what was submitted, what scoring says, what the policy makes of it. Pure.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -71,7 +72,10 @@ impl Case {
                 environment: target.labels.get("env").map(String::as_str),
                 now_ms: Some(Timestamp::now().as_millisecond()),
             };
-            engine.assess(script, &circumstances)
+            let assessment = engine.assess(script, &circumstances);
+            with_aliases(assessment, script, aliases(&request.submission), |expanded| {
+                engine.assess(expanded, &circumstances)
+            })
         });
         let verdict = decide(&engine, &request, assessment.as_ref())?;
         let mac = store.mac(bytes(&request.submission));
@@ -115,6 +119,7 @@ impl Case {
             host_info: self.host.clone(),
             cwd: self.request.cwd.clone(),
             command: self.shown().to_owned(),
+            aliases: self.aliases(),
             command_mac: self.mac.clone(),
             exactness: self.exactness(),
             command_hash: pattern.hash,
@@ -181,6 +186,11 @@ impl Case {
                 .reasons
                 .iter()
                 .map(|reason| reason.sentence.clone())
+                .chain(
+                    self.aliases()
+                        .iter()
+                        .map(|(name, value)| format!("`{name}` stands for `{value}` here.")),
+                )
                 .collect(),
             None => vec!["The bastion cannot know which commands run in it.".to_owned()],
         }
@@ -284,6 +294,15 @@ impl Case {
         }
     }
 
+    /// The aliases, without their secrets.
+    fn aliases(&self) -> BTreeMap<String, String> {
+        let redacted = |value: &str| command::redact(&command::parse(value, Dialect::Bash));
+        aliases(&self.request.submission)
+            .iter()
+            .map(|(name, value)| (name.clone(), redacted(value)))
+            .collect()
+    }
+
     fn exactness(&self) -> Exactness {
         match &self.request.submission {
             Submission::Command { exactness, .. } => *exactness,
@@ -320,6 +339,7 @@ pub(super) fn outcome(ending: &Ending, aftermath: Aftermath) -> Outcome {
         stdout_length: ending.stdout_length,
         stderr_length: ending.stderr_length,
         cwd_after: ending.cwd.clone(),
+        pipe_status: ending.pipe_status.clone(),
         aftermath,
     }
 }
@@ -395,11 +415,40 @@ fn script(submission: &Submission) -> Option<Script> {
             bytes,
             dialect,
             exactness,
+            ..
         } if *exactness != Exactness::Unknown => Some(command::parse(&String::from_utf8_lossy(bytes), *dialect)),
         Submission::Ran { bytes, dialect } if !bytes.is_empty() => {
             Some(command::parse(&String::from_utf8_lossy(bytes), *dialect))
         }
         Submission::Command { .. } | Submission::Ran { .. } | Submission::Opaque { .. } => None,
+    }
+}
+
+/// The graver of what is said of a line as it stands, and as it reads without its aliases.
+fn with_aliases(
+    plain: Assessment,
+    script: &Script,
+    aliases: &[(String, String)],
+    assess: impl Fn(&Script) -> Assessment,
+) -> Assessment {
+    let Some(text) = command::expand_aliases(script, aliases) else {
+        return plain;
+    };
+    let expanded = assess(&command::parse(&text, script.dialect));
+    if (expanded.level, expanded.score) <= (plain.level, plain.score) {
+        return plain;
+    }
+    Assessment {
+        redacted: plain.redacted,
+        pattern: plain.pattern,
+        ..expanded
+    }
+}
+
+fn aliases(submission: &Submission) -> &[(String, String)] {
+    match submission {
+        Submission::Command { aliases, .. } => aliases,
+        Submission::Ran { .. } | Submission::Opaque { .. } => &[],
     }
 }
 

@@ -51,6 +51,8 @@ pub enum Submission {
         dialect: Dialect,
         /// How surely these are the bytes that will run.
         exactness: Exactness,
+        /// The aliases in it and what they stand for, as the shell says.
+        aliases: Vec<(String, String)>,
     },
     /// A line that a shell ran without asking: it is put on record, and nothing else can be done about it.
     Ran {

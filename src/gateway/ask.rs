@@ -12,7 +12,7 @@ pub(super) fn terminal_block(question: &Question, pty: Option<&PtyRequest>) -> S
     // A terminal that does not know its width says 0.
     let columns = pty.map(|pty| pty.size.columns).filter(|columns| *columns > 0);
     let width = columns.map_or(80, |columns| u16::try_from(columns).unwrap_or(u16::MAX));
-    let colour = pty.is_some_and(|pty| !matches!(pty.term.as_str(), "" | "dumb" | "unknown"));
+    let colour = pty.is_some_and(|pty| !pty.no_color && !matches!(pty.term.as_str(), "" | "dumb" | "unknown"));
     prompt::render(question, width, colour)
 }
 

@@ -123,6 +123,7 @@ async fn attend_target(session: Arc<TargetSession>, setup: Setup, ear: Intake, v
 /// Hears requests until a program is asked for; `None` when the user left first.
 async fn hear_setup(purpose: &Purpose, ear: &mut Intake) -> Option<Setup> {
     let (mut pty, mut environment) = (None, Vec::new());
+    let mut no_color = false;
     loop {
         let program = match ear.next().await? {
             ChannelMsg::RequestPty {
@@ -144,6 +145,7 @@ async fn hear_setup(purpose: &Purpose, ear: &mut Intake) -> Option<Setup> {
                     term,
                     size,
                     modes: terminal_modes,
+                    no_color: false,
                 });
                 continue;
             }
@@ -152,6 +154,8 @@ async fn hear_setup(purpose: &Purpose, ear: &mut Intake) -> Option<Setup> {
                 variable_value,
                 ..
             } => {
+                // https://no-color.org: its presence counts, and it is meant for the bastion's own words too.
+                no_color |= variable_name == "NO_COLOR" && !variable_value.is_empty();
                 if purpose.accepts(&variable_name) && environment.len() < MAX_VARIABLES {
                     environment.push((variable_name, variable_value));
                 }
@@ -164,7 +168,7 @@ async fn hear_setup(purpose: &Purpose, ear: &mut Intake) -> Option<Setup> {
             _ => continue,
         };
         return Some(Setup {
-            pty,
+            pty: pty.map(|pty| PtyRequest { no_color, ..pty }),
             environment,
             program,
         });

@@ -48,6 +48,7 @@ pub(super) async fn attend(
         bytes: command,
         dialect: Dialect::Bash,
         exactness: Exactness::Exact,
+        aliases: Vec::new(),
     };
     let mut whole = Whole::new(session, Starts::Exec, pty, environment, ear, voice);
     whole.opens = opened.filter(|_| whole.follows_shells());

@@ -327,6 +327,7 @@ impl<'a> GatedTerminal<'a> {
                 bytes: line.bytes,
                 dialect: line.dialect,
                 exactness,
+                aliases: line.aliases,
             },
         };
         self.pass(Subject::Line(self.asked), submission, line.cwd);
@@ -411,6 +412,12 @@ impl<'a> GatedTerminal<'a> {
             (Subject::Rest, Some(Stage::Held(input))) => {
                 let input = std::mem::take(input);
                 self.rest = Some(Stage::Running(running));
+                say(
+                    self.voice,
+                    true,
+                    "what runs from here on cannot be known, and is recorded as such",
+                )
+                .await?;
                 self.send(input);
                 if std::mem::take(&mut self.rest_begins_with_line) {
                     self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await?;

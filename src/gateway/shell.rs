@@ -14,7 +14,7 @@ use super::intake::Intake;
 use super::session::TargetSession;
 use super::target::Connection;
 use super::target_channel::{StartError, TargetChannel};
-use super::user::{Gone, PtyRequest, REFUSED, Voice, fail, refuse};
+use super::user::{Gone, PtyRequest, REFUSED, Voice, fail, refuse, say};
 
 /// Serves a request for a shell.
 pub(super) async fn attend(
@@ -27,6 +27,10 @@ pub(super) async fn attend(
     let gate = session.gate().engine();
     if !gate.permits(&session.user, &session.target, &session.login, Channel::Shell) {
         return refuse(&voice, pty.is_some(), "no policy allows you a shell on this target").await;
+    }
+    let notice = &session.gate().engine().config.server.session_notice;
+    if pty.is_some() && !notice.is_empty() {
+        say(&voice, true, notice).await?;
     }
     let mode = session.with_target(|target| target.shell_gate).unwrap_or(Mode::Hook);
     let pty = match pty {

@@ -48,7 +48,7 @@ impl TargetChannel {
         for (name, value) in environment {
             channel.voice.voice.set_env(false, name, value).await?;
         }
-        if let Some(PtyRequest { term, size, modes }) = pty {
+        if let Some(PtyRequest { term, size, modes, .. }) = pty {
             let Size {
                 columns,
                 rows,

@@ -23,6 +23,8 @@ pub(super) struct PtyRequest {
     pub size: Size,
     /// Encoded modes, as the client sent them.
     pub modes: Vec<(russh::Pty, u32)>,
+    /// Whether the user wants no colours (`NO_COLOR`).
+    pub no_color: bool,
 }
 
 /// A window's size: characters, then pixels.

@@ -1,5 +1,7 @@
 //! What is asked of the record. Each change is one event, and its JSON form is that event's payload.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -188,6 +190,8 @@ pub struct NewCommand {
     pub cwd: Option<String>,
     /// The redacted text; see [`recordable`](super::recordable) for bytes that are not UTF-8.
     pub command: String,
+    /// The aliases in it and what they stand for, redacted.
+    pub aliases: BTreeMap<String, String>,
     /// [`Store::mac`](super::Store::mac) of the exact bytes.
     pub command_mac: String,
     /// How surely this is the line that was run.
@@ -306,6 +310,8 @@ pub struct Outcome {
     pub stderr_length: Option<u64>,
     /// The working directory afterwards, as the target reported it.
     pub cwd_after: Option<String>,
+    /// The exit codes of the last pipeline's commands, as the shell reported them; empty where it did not.
+    pub pipe_status: Vec<i32>,
     /// The target afterwards; may follow later ([`Store::amend_context_after`](super::Store::amend_context_after)).
     pub aftermath: Aftermath,
 }
@@ -320,6 +326,7 @@ impl Outcome {
             stdout_length: None,
             stderr_length: None,
             cwd_after: None,
+            pipe_status: Vec::new(),
             aftermath: Aftermath::default(),
         }
     }

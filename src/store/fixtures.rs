@@ -1,5 +1,6 @@
 //! What tests of the record, and of what reads it, start from.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -111,6 +112,7 @@ pub(crate) fn running(session_id: SessionId, text: &str) -> NewCommand {
         },
         cwd: Some("/srv/www".to_owned()),
         command: text.to_owned(),
+        aliases: BTreeMap::new(),
         command_mac: "00".repeat(32),
         exactness: Exactness::Exact,
         command_hash: "9f86d081884c7d659a2feaa0c55ad015".to_owned(),
@@ -171,6 +173,7 @@ pub(crate) fn exited(code: u32) -> Outcome {
         stdout_length: Some(4_096),
         stderr_length: Some(0),
         cwd_after: None,
+        pipe_status: Vec::new(),
         aftermath: Aftermath::default(),
     }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::StoreError;
@@ -103,13 +104,13 @@ fn insert_command(
              command, command_mac, exactness, command_hash, pattern, pattern_version,
              initial_risk_level, initial_risk_score, ml_risk_level, ml_confidence, final_risk_level, final_risk_score,
              reasons, features, feature_digest, model_digest, decision, policy, state, state_reason,
-             system_context, context_missing)
+             system_context, context_missing, aliases)
          VALUES (
              :id, :uid, :bastion_id, :session_id, :parent_id, :timestamp, :user_id, :target, :login, :channel, :host_info, :cwd,
              :command, :command_mac, :exactness, :command_hash, :pattern, :pattern_version,
              :initial_risk_level, :initial_risk_score, :ml_risk_level, :ml_confidence, :final_risk_level, :final_risk_score,
              :reasons, :features, :feature_digest, :model_digest, :decision, :policy, :state, :state_reason,
-             :system_context, :context_missing)",
+             :system_context, :context_missing, :aliases)",
     )?;
     statement.execute(named_params! {
         ":id": id.0,
@@ -146,6 +147,7 @@ fn insert_command(
         ":state_reason": command.state_reason,
         ":system_context": json(command.system_context.as_ref()),
         ":context_missing": command.context_missing,
+        ":aliases": unless_empty(&command.aliases, command.aliases.is_empty())?,
     })?;
     Ok(())
 }
@@ -197,7 +199,8 @@ fn finish(connection: &Connection, id: CommandId, outcome: &Outcome) -> Result<V
              state = :state, state_reason = coalesce(:reason, state_reason), execution_success = :success,
              exit_code = :code, exit_signal = :signal, execution_time_ms = :time_ms, stdout_length = :stdout,
              stderr_length = :stderr, cwd_after = :cwd, system_context_after = :context,
-             context_after_missing = :missing, actual_impact = :impact, impact_evidence = :evidence
+             context_after_missing = :missing, actual_impact = :impact, impact_evidence = :evidence,
+             pipe_status = :pipe_status
          WHERE id = :id AND state = 'running'",
     )?;
     let duration_ms = outcome.execution_time_ms.map(count);
@@ -216,6 +219,7 @@ fn finish(connection: &Connection, id: CommandId, outcome: &Outcome) -> Result<V
         ":missing": outcome.aftermath.context_missing,
         ":impact": outcome.aftermath.impact.map(Impact::as_str),
         ":evidence": json(outcome.aftermath.evidence.as_ref()),
+        ":pipe_status": unless_empty(&outcome.pipe_status, outcome.pipe_status.is_empty())?,
     })?;
     let subject = moved(connection, id, to, changed)?;
     let step = Step {
@@ -329,4 +333,9 @@ pub(super) fn left_open(connection: &Connection) -> Result<Vec<Change>, StoreErr
 
 fn json(value: Option<&Value>) -> Option<String> {
     value.map(Value::to_string)
+}
+
+/// A list as JSON; NULL where there is nothing in it.
+fn unless_empty(list: &impl Serialize, is_empty: bool) -> Result<Option<String>, StoreError> {
+    (!is_empty).then(|| Ok(serde_json::to_string(list)?)).transpose()
 }

@@ -13,7 +13,10 @@ use uuid::Uuid;
 use super::StoreError;
 
 /// In the order in which they are applied; never changed once released.
-const MIGRATIONS: &[M<'_>] = &[M::up(include_str!("../../migrations/0001_record.sql"))];
+const MIGRATIONS: &[M<'_>] = &[
+    M::up(include_str!("../../migrations/0001_record.sql")),
+    M::up(include_str!("../../migrations/0002_lines.sql")),
+];
 
 /// `OPIL`, in the file's header: what tells our databases from those of other programs.
 const APPLICATION_ID: i64 = 0x4f50_494c;

@@ -19,6 +19,7 @@ mod confirmation;
 mod demo;
 mod exec;
 mod floors;
+mod inner_shells;
 mod prompt;
 mod record;
 mod reload;

@@ -56,7 +56,7 @@ async fn a_newer_version_is_refused_unchanged() {
     let before = fs::read(fixture.path()).unwrap();
     assert!(matches!(
         refusal(&fixture.path()),
-        StoreError::Newer { found: 99, known: 1 }
+        StoreError::Newer { found: 99, known: 2 }
     ));
     assert!(Reader::open(&fixture.path()).is_err());
     assert_eq!(fs::read(fixture.path()).unwrap(), before);

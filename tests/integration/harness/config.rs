@@ -62,6 +62,11 @@ impl Config {
         self.policies = self.policies.replace("\"confirm\"", "\"allow\"");
     }
 
+    /// Asks about what cannot be known.
+    pub(crate) fn ask_about_the_unknown(&mut self) {
+        self.policies = self.policies.replace("unknown = \"allow\"", "unknown = \"confirm\"");
+    }
+
     /// The table of one target, with `more` lines in it.
     pub(crate) fn target(name: &str, target: &Sshd, more: &str) -> String {
         Self::target_at(name, target.port, &target.host_key.public, target, more)
