@@ -65,13 +65,24 @@ impl Lookout {
         self.gives_up_at = now + PATIENCE;
     }
 
-    /// Whether this input is for what waits there now; otherwise it is to be held back.
-    pub(super) fn lets_pass(&mut self, bytes: &[u8]) -> bool {
-        if self.answering && bytes.contains(&b'\r') {
-            self.answers += 1;
-        }
+    /// How much of this input is for what waits there now; the rest is to be held back.
+    ///
+    /// One line: what follows it may already meet the shell.
+    pub(super) fn takes(&mut self, now: Instant, bytes: &[u8]) -> usize {
         // An interrupt is for whatever runs.
-        self.answering || matches!(bytes, [0x03 | 0x1c])
+        if matches!(bytes, [0x03 | 0x1c]) {
+            return bytes.len();
+        }
+        if !self.answering {
+            return 0;
+        }
+        let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
+            return bytes.len();
+        };
+        self.answering = false;
+        self.answers += 1;
+        self.gives_up_at = now + PATIENCE;
+        end + 1
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -218,14 +229,14 @@ mod tests {
     fn input_is_held_until_something_waits_for_it() {
         let now = Instant::now();
         let mut lookout = Lookout::new(now);
-        assert!(!lookout.lets_pass(b"rm -rf /\r"), "typed ahead");
-        assert!(lookout.lets_pass(b"\x03"), "an interrupt");
+        assert_eq!(lookout.takes(now, b"rm -rf /\r"), 0, "typed ahead");
+        assert_eq!(lookout.takes(now, b"\x03"), 1, "an interrupt");
         lookout.shown(now, b"Password: ");
-        assert!(!lookout.lets_pass(b"x"));
+        assert_eq!(lookout.takes(now, b"x"), 0);
         assert_eq!(lookout.timed_out(now + REST), Some(Found::Question));
-        assert!(lookout.lets_pass(b"secret\r"));
-        lookout.shown(now, b"\r\n");
-        assert!(!lookout.lets_pass(b"ls\r"), "a shell may be there any moment");
+        assert_eq!(lookout.takes(now, b"sec"), 3);
+        assert_eq!(lookout.takes(now, b"ret\rls\r"), 4, "a shell may be there any moment");
+        assert_eq!(lookout.takes(now, b"more\r"), 0);
     }
 
     #[test]
@@ -235,7 +246,7 @@ mod tests {
         lookout.shown(now, b"(yes/no)? ");
         lookout.timed_out(now + REST);
         lookout.shown(now, b"y");
-        assert!(lookout.lets_pass(b"es\r"));
+        assert_eq!(lookout.takes(now, b"es\r"), 3);
     }
 
     #[test]
@@ -250,7 +261,7 @@ mod tests {
         for _ in 0..=MAX_ANSWERS {
             lookout.shown(now, b"\r\nprompt of its own: ");
             found = lookout.timed_out(now + REST);
-            lookout.lets_pass(b"ls\r");
+            lookout.takes(now, b"ls\r");
         }
         assert_eq!(found, Some(Found::Nothing));
     }

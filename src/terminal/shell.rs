@@ -70,8 +70,8 @@ impl ShellGate {
     }
 
     /// Takes what the user typed. Held back while it is not known what would read it, and while a shell waits for an answer.
-    pub fn from_user(&mut self, _now: Instant, bytes: &[u8], out: &mut Vec<Effect>) {
-        self.terminal.user_types(bytes, out);
+    pub fn from_user(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<Effect>) {
+        self.terminal.user_types(now, bytes, out);
     }
 
     /// Answers the question that stands. Without one, or for the second time, nothing happens.
@@ -270,7 +270,7 @@ impl Terminal {
         if matches!(self.above, Above::Nothing) {
             typed.splice(..0, mem::take(&mut self.held));
         }
-        self.user_types(&typed, out);
+        self.user_types(now, &typed, out);
     }
 
     /// Looks out for what the line that runs on top opens.
@@ -288,18 +288,18 @@ impl Terminal {
         }
     }
 
-    fn user_types(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
-        let passes = match &mut self.above {
-            Above::Nothing | Above::Unknown => true,
-            Above::Awaited(lookout) => lookout.lets_pass(bytes),
-            Above::Hooking(_) => false,
+    fn user_types(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<Effect>) {
+        let taken = match &mut self.above {
+            Above::Nothing | Above::Unknown => bytes.len(),
+            // What was held back comes first.
+            Above::Awaited(_) if !self.held.is_empty() && !matches!(bytes, [0x03 | 0x1c]) => 0,
+            Above::Awaited(lookout) => lookout.takes(now, bytes),
+            Above::Hooking(_) => 0,
         };
-        if passes {
-            self.top().user_types(bytes, out);
-        } else {
-            let room = MAX_HELD.saturating_sub(self.held.len());
-            self.held.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        }
+        let (taken, rest) = bytes.split_at(taken);
+        self.top().user_types(taken, out);
+        let room = MAX_HELD.saturating_sub(self.held.len());
+        self.held.extend_from_slice(rest.get(..room).unwrap_or(rest));
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -330,7 +330,10 @@ impl Terminal {
     fn found(&mut self, found: Found, now: Instant, out: &mut Vec<Effect>) {
         match found {
             Found::Prompt => self.start_hooking(now, out),
-            Found::Question => self.let_go(out),
+            Found::Question => {
+                let held = mem::take(&mut self.held);
+                self.user_types(now, &held, out);
+            }
             Found::Nothing => self.give_up(Lost::InnerShell, out),
         }
     }
@@ -522,7 +525,11 @@ mod tests {
         session.target("Password: ");
         assert_eq!(session.user("sec"), [], "not yet known who reads it");
         assert_eq!(session.rest(), [typed("sec")]);
-        assert_eq!(session.user("ret\r"), [typed("ret\r")]);
+        assert_eq!(
+            session.user("ret\rrm -rf /x\r"),
+            [typed("ret\r")],
+            "the next line may meet the shell"
+        );
         session.target("\r\nroot# ");
         assert_eq!(session.user("ls\r"), []);
         assert_eq!(session.rest(), [Effect::ToTarget(bootstrap::inner_line())]);
