@@ -70,6 +70,7 @@ fn list(out: &mut dyn Write, sessions: &[SessionSummary]) -> io::Result<()> {
         "FROM",
         "STATE",
         "COMMANDS",
+        "RECORDINGS",
     ]);
     for session in sessions {
         table.add_row([
@@ -81,6 +82,7 @@ fn list(out: &mut dyn Write, sessions: &[SessionSummary]) -> io::Result<()> {
             cell(&session.client_address),
             cell(&session.state),
             cell(&session.commands.to_string()),
+            cell(&session.recordings.to_string()),
         ]);
     }
     writeln!(out, "{}", table.trim_fmt())
@@ -115,7 +117,8 @@ mod tests {
                 "deploy",
                 "192.0.2.7:50022",
                 "open",
-                "1"
+                "1",
+                "0"
             ]
         );
     }

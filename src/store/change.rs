@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::domain::{
     AnswerChannel, Channel, CommandId, CommandUid, Decision, Exactness, Impact, Level, Name, SessionId, State,
@@ -20,6 +20,8 @@ pub(super) enum Change {
     Finished(CommandId, Box<Outcome>),
     Amended(CommandId, Box<Aftermath>),
     SnapshotSaved(NewSnapshot),
+    RecordingBegan(NewRecording),
+    RecordingEnded(RecordingId, RecordingEnd),
 }
 
 impl Change {
@@ -33,6 +35,8 @@ impl Change {
             Self::Finished(..) => "command_finished",
             Self::Amended(..) => "command_amended",
             Self::SnapshotSaved(_) => "snapshot_saved",
+            Self::RecordingBegan(_) => "recording_began",
+            Self::RecordingEnded(..) => "recording_ended",
         }
     }
 
@@ -46,6 +50,8 @@ impl Change {
             Self::Finished(_, outcome) => serde_json::to_string(outcome),
             Self::Amended(_, aftermath) => serde_json::to_string(aftermath),
             Self::SnapshotSaved(snapshot) => serde_json::to_string(snapshot),
+            Self::RecordingBegan(recording) => serde_json::to_string(recording),
+            Self::RecordingEnded(id, end) => serde_json::to_string(&json!({ "channel": id.channel, "end": end })),
         }
     }
 
@@ -53,7 +59,11 @@ impl Change {
     pub(super) fn command_id(&self) -> Option<CommandId> {
         match self {
             Self::Recorded(id, _) | Self::Resolved(id, _) | Self::Finished(id, _) | Self::Amended(id, _) => Some(*id),
-            Self::SessionBegan(_) | Self::SessionEnded(..) | Self::SnapshotSaved(_) => None,
+            Self::SessionBegan(_)
+            | Self::SessionEnded(..)
+            | Self::SnapshotSaved(_)
+            | Self::RecordingBegan(_)
+            | Self::RecordingEnded(..) => None,
         }
     }
 
@@ -63,6 +73,8 @@ impl Change {
             Self::SessionBegan(session) => Some(session.id),
             Self::SessionEnded(id, _) => Some(*id),
             Self::Recorded(_, command) => Some(command.session_id),
+            Self::RecordingBegan(recording) => Some(recording.id.session_id),
+            Self::RecordingEnded(id, _) => Some(id.session_id),
             Self::Resolved(..) | Self::Finished(..) | Self::Amended(..) | Self::SnapshotSaved(_) => None,
         }
     }
@@ -392,6 +404,82 @@ pub struct NewSnapshot {
     /// The whole. The event holds only its digest, so that it is stored once.
     #[serde(rename = "snapshot_sha256", serialize_with = "digest_only")]
     pub snapshot: Value,
+}
+
+/// One recorded channel of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RecordingId {
+    /// The session.
+    pub session_id: SessionId,
+    /// The n-th recorded channel of it, from 1.
+    pub channel: u32,
+}
+
+impl std::fmt::Display for RecordingId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of session {}", self.channel, self.session_id)
+    }
+}
+
+/// A recording that is about to be written.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewRecording {
+    /// Which.
+    #[serde(flatten)]
+    pub id: RecordingId,
+    /// Its file, relative to the directory of the recordings.
+    pub path: String,
+    /// When it began.
+    pub started_at: Timestamp,
+}
+
+/// How a recording ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct RecordingEnd {
+    /// When; `None` where nobody saw it.
+    pub at: Option<Timestamp>,
+    /// Bytes of the file; `None` where that is not known.
+    pub bytes: Option<u64>,
+    /// Whether all of it is there.
+    pub state: RecordingState,
+}
+
+/// What there is of a recording that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// All that was shown.
+    Complete,
+    /// What had been written when the bastion stopped; why, in plain words.
+    Cut(String),
+    /// What had been written when it could not be written any longer.
+    Failed {
+        /// Why, in plain words.
+        reason: String,
+        /// Whether the channel went on without a recording.
+        went_on: bool,
+    },
+}
+
+impl RecordingState {
+    /// The word of the column.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Cut(_) => "cut",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// Why it is not complete.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Complete => None,
+            Self::Cut(reason) | Self::Failed { reason, .. } => Some(reason),
+        }
+    }
 }
 
 fn digest_only<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {

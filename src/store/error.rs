@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use super::RecordingId;
 use crate::domain::{CommandId, SessionId, State};
 
 /// A fault of the record.
@@ -98,6 +99,9 @@ pub enum StoreError {
     /// There is no such open session.
     #[error("session {0} is not open")]
     SessionNotOpen(SessionId),
+    /// There is no such recording, or it has ended.
+    #[error("recording {0} is not open")]
+    RecordingNotOpen(RecordingId),
     /// The values contradict each other or what is recorded; a defect of the caller.
     #[error("the record refuses contradictory values: {0}")]
     Rejected(String),

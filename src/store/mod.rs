@@ -32,11 +32,13 @@ use uuid::Uuid;
 
 pub use chain::ChainState;
 pub use change::{
-    Aftermath, Answer, End, Forecast, HostInfo, NewCommand, NewSession, NewSnapshot, Outcome, Resolution, Scoring,
-    SessionEnd, Start, Verdict,
+    Aftermath, Answer, End, Forecast, HostInfo, NewCommand, NewRecording, NewSession, NewSnapshot, Outcome,
+    RecordingEnd, RecordingId, RecordingState, Resolution, Scoring, SessionEnd, Start, Verdict,
 };
 pub use error::StoreError;
-pub use reader::{CommandDetail, CommandSummary, Event, LogFilter, Reader, SessionFilter, SessionSummary};
+pub use reader::{
+    CommandDetail, CommandSummary, Event, LogFilter, Reader, RecordingSummary, SessionFilter, SessionSummary,
+};
 pub use text::recordable;
 
 use crate::domain::{CommandId, History, Name, SessionId};
@@ -145,6 +147,22 @@ impl Store {
     /// As [`Store::record`].
     pub async fn save_snapshot(&self, snapshot: NewSnapshot) -> Result<(), StoreError> {
         self.write(Change::SnapshotSaved(snapshot)).await
+    }
+
+    /// Records that a channel is being recorded.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub async fn begin_recording(&self, recording: NewRecording) -> Result<(), StoreError> {
+        self.write(Change::RecordingBegan(recording)).await
+    }
+
+    /// Records how a recording ended.
+    ///
+    /// # Errors
+    /// [`StoreError::RecordingNotOpen`], and as [`Store::record`].
+    pub async fn end_recording(&self, id: RecordingId, end: RecordingEnd) -> Result<(), StoreError> {
+        self.write(Change::RecordingEnded(id, end)).await
     }
 
     /// What the record says about a pattern, from memory. A pattern that was not met for very long may count as new.

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::StoreError;
 use super::cache::Count;
 use super::change::{
-    Aftermath, Change, End, NewCommand, NewSession, NewSnapshot, Outcome, Resolution, SessionEnd, Start,
+    Aftermath, Change, End, NewCommand, NewRecording, NewSession, NewSnapshot, Outcome, RecordingEnd, RecordingId,
+    RecordingState, Resolution, SessionEnd, Start,
 };
 use super::sql::{count, rfc3339};
 use super::tally::{self, Step, Subject};
@@ -24,6 +25,8 @@ pub(super) fn project(connection: &Connection, bastion_id: &str, change: &Change
         Change::Finished(id, outcome) => finish(connection, *id, outcome),
         Change::Amended(id, aftermath) => amend(connection, *id, aftermath),
         Change::SnapshotSaved(snapshot) => save_snapshot(connection, snapshot).map(|()| Vec::new()),
+        Change::RecordingBegan(recording) => begin_recording(connection, bastion_id, recording).map(|()| Vec::new()),
+        Change::RecordingEnded(id, end) => end_recording(connection, *id, end).map(|()| Vec::new()),
     }
 }
 
@@ -299,9 +302,60 @@ fn save_snapshot(connection: &Connection, snapshot: &NewSnapshot) -> Result<(), 
     Ok(())
 }
 
+fn begin_recording(connection: &Connection, bastion_id: &str, recording: &NewRecording) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO recordings (session_id, channel, bastion_id, path, state, started_at)
+             VALUES (?1, ?2, ?3, ?4, 'open', ?5)",
+        )?
+        .execute(params![
+            recording.id.session_id.to_string(),
+            recording.id.channel,
+            bastion_id,
+            recording.path,
+            rfc3339(recording.started_at),
+        ])?;
+    Ok(())
+}
+
+fn end_recording(connection: &Connection, id: RecordingId, end: &RecordingEnd) -> Result<(), StoreError> {
+    let went_on = match end.state {
+        RecordingState::Failed { went_on, .. } => Some(went_on),
+        RecordingState::Complete | RecordingState::Cut(_) => None,
+    };
+    let ended = connection
+        .prepare_cached(
+            "UPDATE recordings SET state = ?3, state_reason = ?4, ended_at = ?5, bytes = ?6, went_on = ?7
+             WHERE session_id = ?1 AND channel = ?2 AND state = 'open'",
+        )?
+        .execute(params![
+            id.session_id.to_string(),
+            id.channel,
+            end.state.as_str(),
+            end.state.reason(),
+            end.at.map(rfc3339),
+            end.bytes.map(count),
+            went_on,
+        ])?;
+    if ended == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::RecordingNotOpen(id))
+    }
+}
+
+/// Why nothing is known of the end of what a crash left open.
+const STOPPED: &str = "the bastion stopped before it ended";
+
 /// What a crash left open: ended now, as far as it is known.
 pub(super) fn left_open(connection: &Connection) -> Result<Vec<Change>, StoreError> {
-    const REASON: &str = "the bastion stopped before it ended";
+    let mut changes = commands_left_open(connection)?;
+    changes.extend(recordings_left_open(connection)?);
+    changes.extend(sessions_left_open(connection)?);
+    Ok(changes)
+}
+
+fn commands_left_open(connection: &Connection) -> Result<Vec<Change>, StoreError> {
     let mut changes = Vec::new();
     let mut commands = connection
         .prepare("SELECT id, state = 'held' FROM command_executions WHERE state IN ('held', 'running') ORDER BY id")?;
@@ -310,13 +364,35 @@ pub(super) fn left_open(connection: &Connection) -> Result<Vec<Change>, StoreErr
             (id, true) => Change::Resolved(
                 id,
                 Resolution {
-                    verdict: super::Verdict::Interrupted(REASON.to_owned()),
+                    verdict: super::Verdict::Interrupted(STOPPED.to_owned()),
                     system_context: None,
                 },
             ),
-            (id, false) => Change::Finished(id, Box::new(Outcome::unseen(REASON))),
+            (id, false) => Change::Finished(id, Box::new(Outcome::unseen(STOPPED))),
         });
     }
+    Ok(changes)
+}
+
+fn recordings_left_open(connection: &Connection) -> Result<Vec<Change>, StoreError> {
+    let mut changes = Vec::new();
+    let mut recordings =
+        connection.prepare("SELECT session_id, channel FROM recordings WHERE state = 'open' ORDER BY 1, 2")?;
+    for row in recordings.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
+        let (session_id, channel) = row?;
+        let session_id = session_id.parse().map(SessionId).map_err(|_| StoreError::Corrupt)?;
+        let end = RecordingEnd {
+            at: None,
+            bytes: None,
+            state: RecordingState::Cut(STOPPED.to_owned()),
+        };
+        changes.push(Change::RecordingEnded(RecordingId { session_id, channel }, end));
+    }
+    Ok(changes)
+}
+
+fn sessions_left_open(connection: &Connection) -> Result<Vec<Change>, StoreError> {
+    let mut changes = Vec::new();
     let mut sessions = connection.prepare("SELECT id FROM sessions WHERE state = 'open' ORDER BY id")?;
     for id in sessions.query_map([], |row| row.get::<_, String>(0))? {
         let id = id?.parse().map(SessionId).map_err(|_| StoreError::Corrupt)?;
@@ -324,7 +400,7 @@ pub(super) fn left_open(connection: &Connection) -> Result<Vec<Change>, StoreErr
             id,
             SessionEnd {
                 at: None::<Timestamp>,
-                reason: REASON.to_owned(),
+                reason: STOPPED.to_owned(),
             },
         ));
     }

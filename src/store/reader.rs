@@ -12,7 +12,7 @@ use super::StoreError;
 use super::chain::{self, ChainState, hex};
 use super::schema;
 use super::sql::{optional_word, rfc3339, word};
-use crate::domain::{Channel, CommandId, Decision, Exactness, Impact, Level, Name, State};
+use crate::domain::{Channel, CommandId, Decision, Exactness, Impact, Level, Name, SessionId, State};
 
 /// The record, open for reading, also while the daemon writes.
 ///
@@ -133,7 +133,7 @@ pub struct Event {
     pub digest: String,
 }
 
-/// A session in a list. Fields are columns of `sessions`, and the number of its commands.
+/// A session in a list. Fields are columns of `sessions`, and how many commands and recordings it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "columns, described in ARCHITECTURE.md")]
 pub struct SessionSummary {
@@ -148,6 +148,22 @@ pub struct SessionSummary {
     pub ended_at: Option<String>,
     pub end_reason: Option<String>,
     pub commands: i64,
+    pub recordings: i64,
+}
+
+/// A recording. Fields are columns of `recordings`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "columns, described in ARCHITECTURE.md")]
+pub struct RecordingSummary {
+    pub session_id: String,
+    pub channel: u32,
+    pub path: String,
+    pub state: String,
+    pub state_reason: Option<String>,
+    pub started_at: String,
+    pub ended_at: Option<String>,
+    pub bytes: Option<i64>,
+    pub went_on: Option<bool>,
 }
 
 impl Reader {
@@ -195,6 +211,18 @@ impl Reader {
         self.ask(&Question::sessions(filter), session_summary)
     }
 
+    /// The recordings of a session, by channel; none where there is no such session.
+    ///
+    /// # Errors
+    /// As [`Reader::log`].
+    pub fn recordings(&self, session: SessionId) -> Result<Vec<RecordingSummary>, StoreError> {
+        let question = Question {
+            sql: RECORDINGS.to_owned(),
+            values: vec![Box::new(session.to_string())],
+        };
+        self.ask(&question, recording)
+    }
+
     /// Walks over the whole chain of events, in constant memory.
     ///
     /// # Errors
@@ -227,7 +255,11 @@ const LOG: &str = "SELECT id, uid, timestamp, user_id, target, login, channel, c
     actual_impact FROM command_executions WHERE";
 
 const SESSIONS: &str = "SELECT id, user_id, target, login, client_address, client_version, state, started_at, ended_at,
-    end_reason, (SELECT count(*) FROM command_executions WHERE session_id = sessions.id) FROM sessions WHERE";
+    end_reason, (SELECT count(*) FROM command_executions WHERE session_id = sessions.id),
+    (SELECT count(*) FROM recordings WHERE session_id = sessions.id) FROM sessions WHERE";
+
+const RECORDINGS: &str = "SELECT session_id, channel, path, state, state_reason, started_at, ended_at, bytes, went_on
+    FROM recordings WHERE session_id = ?1 ORDER BY channel";
 
 /// A statement with only the conditions that were asked for, so that each can use its index, and their values.
 pub(super) struct Question {
@@ -322,6 +354,21 @@ fn session_summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
         ended_at: row.get(8)?,
         end_reason: row.get(9)?,
         commands: row.get(10)?,
+        recordings: row.get(11)?,
+    })
+}
+
+fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingSummary> {
+    Ok(RecordingSummary {
+        session_id: row.get(0)?,
+        channel: row.get(1)?,
+        path: row.get(2)?,
+        state: row.get(3)?,
+        state_reason: row.get(4)?,
+        started_at: row.get(5)?,
+        ended_at: row.get(6)?,
+        bytes: row.get(7)?,
+        went_on: row.get(8)?,
     })
 }
 

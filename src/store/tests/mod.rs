@@ -4,6 +4,7 @@ mod durability;
 mod files;
 mod life;
 mod questions;
+mod recordings;
 
 use rusqlite::Connection;
 use serde_json::{Map, Value};
