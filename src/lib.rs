@@ -12,6 +12,7 @@ pub mod domain;
 pub mod gate;
 pub mod gateway;
 pub mod policy;
+pub mod recording;
 pub mod risk;
 pub mod store;
 pub mod terminal;

@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("policy", 2),
     ("terminal", 2),
     ("store", 3),
+    ("recording", 3),
     ("gate", 4),
     ("gateway", 5),
     ("cli", 6),

@@ -1,0 +1,327 @@
+//! The way from the session's tasks to the file: a bounded queue, and a thread of its own behind it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+
+use super::RecordingError;
+use super::cast::{Action, Header, sensible};
+use super::file::{CastFile, FLUSH_EVERY};
+
+/// Pieces of output that may wait for the thread; beyond them, who shows something waits.
+const QUEUE: usize = 64;
+/// Longest piece of output, bytes; longer ones are divided.
+const MAX_PIECE: usize = 64 * 1024;
+/// Changes of the window's size that may wait for the thread. Beyond them the last is replaced: nothing was drawn in between.
+const MAX_RESIZES: usize = 64;
+
+/// The recording takes nothing any longer: it could not be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the recording cannot be written any longer")]
+pub struct Closed;
+
+/// A hand on a recording. The recording ends when the last of its clones is dropped.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    began: Instant,
+    queue: mpsc::Sender<Order>,
+    resizes: Resizes,
+    closed: CancellationToken,
+}
+
+#[derive(Debug)]
+enum Order {
+    Output(Duration, Vec<u8>),
+    Marker(Duration, String),
+    Flush,
+}
+
+impl Recorder {
+    /// Records that `bytes` are shown. Waits while the queue is full.
+    ///
+    /// # Errors
+    /// The recording cannot be written any longer.
+    pub async fn output(&self, bytes: &[u8]) -> Result<(), Closed> {
+        for piece in bytes.chunks(MAX_PIECE) {
+            self.order(Order::Output(self.began.elapsed(), piece.to_vec())).await?;
+        }
+        Ok(())
+    }
+
+    /// Records that something begins.
+    ///
+    /// # Errors
+    /// As [`Self::output`].
+    pub async fn marker(&self, label: String) -> Result<(), Closed> {
+        self.order(Order::Marker(self.began.elapsed(), label)).await
+    }
+
+    /// Records that the terminal has so many columns and rows. Never waits: it is written before what is shown next.
+    pub fn resize(&self, columns: u32, rows: u32) {
+        self.resizes.push(self.began.elapsed(), sensible((columns, rows)));
+    }
+
+    /// Cancelled when the recording cannot be written any longer.
+    #[must_use]
+    pub fn closed(&self) -> CancellationToken {
+        self.closed.clone()
+    }
+
+    async fn order(&self, order: Order) -> Result<(), Closed> {
+        self.queue.send(order).await.map_err(|_| Closed)
+    }
+}
+
+/// Sizes that were told and not written yet.
+// A std mutex: held for a few operations on a short list, never across an await.
+#[derive(Debug, Clone, Default)]
+struct Resizes(Arc<Mutex<Vec<Resize>>>);
+
+/// When, and how many columns and rows.
+type Resize = (Duration, (u16, u16));
+
+impl Resizes {
+    fn push(&self, at: Duration, size: (u16, u16)) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.truncate(MAX_RESIZES - 1);
+        waiting.push((at, size));
+    }
+
+    /// Takes those that were told up to `until`.
+    fn take(&self, until: Duration) -> Vec<Resize> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = waiting.partition_point(|(at, _)| *at <= until);
+        waiting.drain(..due).collect()
+    }
+}
+
+/// What became of a recording.
+#[derive(Debug)]
+pub struct Written {
+    /// Bytes of the file; `None` where that is not known.
+    pub bytes: Option<u64>,
+    /// Why it is not complete, in plain words; `None` where it is.
+    pub failure: Option<String>,
+}
+
+/// Sees to a recording from outside: that it is flushed while nothing happens, and how it ends.
+#[derive(Debug)]
+pub struct Watch {
+    queue: mpsc::WeakSender<Order>,
+    written: oneshot::Receiver<Written>,
+}
+
+impl Watch {
+    /// Waits for the end of the recording.
+    pub async fn end(mut self) -> Written {
+        let mut ticks = interval(FLUSH_EVERY);
+        loop {
+            tokio::select! {
+                written = &mut self.written => return written.unwrap_or_else(|_| Written {
+                    bytes: None,
+                    failure: Some("its writer broke down".to_owned()),
+                }),
+                _ = ticks.tick() => self.flush(),
+            }
+        }
+    }
+
+    /// A queue that is full needs no reminder: who takes from it looks at the clock.
+    fn flush(&self) {
+        if let Some(queue) = self.queue.upgrade()
+            && let Err(mpsc::error::TrySendError::Closed(_)) = queue.try_send(Order::Flush)
+        {
+            tracing::debug!("a recording has ended before its flush");
+        }
+    }
+}
+
+/// Makes the file of a recording at `path`, with its directories, and starts to write.
+///
+/// # Errors
+/// [`RecordingError::Create`] where the file cannot be made or the thread not be started.
+pub async fn begin(path: PathBuf, header: Header) -> Result<(Recorder, Watch), RecordingError> {
+    let create = {
+        let path = path.clone();
+        spawn_blocking(move || CastFile::create(&path, &header))
+    };
+    let created = create.await.map_err(io::Error::other).and_then(|file| file);
+    created
+        .and_then(start)
+        .map_err(|source| RecordingError::Create { path, source })
+}
+
+fn start(file: CastFile) -> io::Result<(Recorder, Watch)> {
+    let (queue, mut orders) = mpsc::channel(QUEUE);
+    let (done, written) = oneshot::channel();
+    let watch = Watch {
+        queue: queue.downgrade(),
+        written,
+    };
+    let recorder = Recorder {
+        began: Instant::now(),
+        queue,
+        resizes: Resizes::default(),
+        closed: CancellationToken::new(),
+    };
+    let (resizes, closed) = (recorder.resizes.clone(), recorder.closed.clone().drop_guard());
+    std::thread::Builder::new()
+        .name("recording".to_owned())
+        .spawn(move || {
+            let written = write(file, &mut orders, &resizes);
+            // Before the queue: whom the queue turns away finds the recording closed.
+            drop(closed);
+            drop(orders);
+            // Whoever asked may have stopped waiting.
+            done.send(written).unwrap_or_default();
+        })?;
+    Ok((recorder, watch))
+}
+
+/// Writes until everybody who could show something is gone, or writing fails.
+fn write(mut file: CastFile, orders: &mut mpsc::Receiver<Order>, resizes: &Resizes) -> Written {
+    let mut outcome = Ok(());
+    while outcome.is_ok()
+        && let Some(order) = orders.blocking_recv()
+    {
+        outcome = obey(&mut file, order, resizes);
+    }
+    let outcome = outcome
+        .and_then(|()| write_resizes(&mut file, Duration::MAX, resizes))
+        .and_then(|()| file.finish());
+    Written {
+        bytes: file.size(),
+        failure: outcome.err().map(|error| error.to_string()),
+    }
+}
+
+fn obey(file: &mut CastFile, order: Order, resizes: &Resizes) -> io::Result<()> {
+    match order {
+        Order::Output(at, bytes) => {
+            write_resizes(file, at, resizes)?;
+            file.output(at, &bytes)
+        }
+        Order::Marker(at, label) => {
+            write_resizes(file, at, resizes)?;
+            file.event(at, Action::Marker(label))
+        }
+        Order::Flush => file.flush(),
+    }
+}
+
+fn write_resizes(file: &mut CastFile, until: Duration, resizes: &Resizes) -> io::Result<()> {
+    for (at, (columns, rows)) in resizes.take(until) {
+        file.event(at, Action::Resize(columns, rows))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::Timestamp;
+
+    use super::super::{Event, Player};
+    use super::*;
+
+    fn header() -> Header {
+        Header::new((80, 24), "xterm", "alice on web-1", Timestamp::UNIX_EPOCH)
+    }
+
+    fn events(path: &Path) -> Vec<Event> {
+        let mut player = Player::open(path).unwrap();
+        std::iter::from_fn(|| player.next_event().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn everything_is_written_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.cast.zst");
+        let (recorder, watch) = begin(path.clone(), header()).await.unwrap();
+        recorder.output(b"$ ").await.unwrap();
+        recorder.marker("command 1".to_owned()).await.unwrap();
+        recorder.resize(0, 40);
+        recorder.output(b"done").await.unwrap();
+        recorder.resize(120, 50);
+        drop(recorder);
+
+        let written = watch.end().await;
+        assert_eq!(
+            (written.failure, written.bytes),
+            (None, Some(path.metadata().unwrap().len()))
+        );
+        let actions: Vec<Action> = events(&path).into_iter().map(|event| event.action).collect();
+        assert_eq!(
+            actions,
+            [
+                Action::Output("$ ".to_owned()),
+                Action::Marker("command 1".to_owned()),
+                Action::Resize(80, 40),
+                Action::Output("done".to_owned()),
+                Action::Resize(120, 50),
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn more_than_the_queue_holds_is_all_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.cast.zst");
+        let (recorder, watch) = begin(path.clone(), header()).await.unwrap();
+        let bytes = "0123456789abcdé ".repeat(1024 * 1024 / 16);
+        for _ in 0..8 {
+            recorder.output(bytes.as_bytes()).await.unwrap();
+        }
+        drop(recorder);
+        assert_eq!(watch.end().await.failure, None);
+
+        let text: String = events(&path)
+            .into_iter()
+            .map(|event| match event.action {
+                Action::Output(text) => text,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(text == bytes.repeat(8), "{} bytes", text.len());
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_written_closes_the_recording_and_says_why() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.cast.zst");
+        let (recorder, watch) = begin(path.clone(), header()).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let watched = tokio::spawn(watch.end());
+        recorder.closed().cancelled().await;
+        assert_eq!(watched.await.unwrap().failure.as_deref(), Some("its file was removed"));
+        assert_eq!(recorder.output(b"x").await, Err(Closed));
+    }
+
+    #[tokio::test]
+    async fn where_no_file_can_be_made_the_error_names_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("recordings"), "a file").unwrap();
+        let error = begin(dir.path().join("recordings/day/x"), header())
+            .await
+            .map(drop)
+            .unwrap_err();
+        assert!(error.to_string().contains("recordings/day/x"), "{error}");
+    }
+
+    #[test]
+    fn a_flood_of_sizes_is_bounded_and_ends_with_the_last() {
+        let resizes = Resizes::default();
+        for number in 0..1000 {
+            resizes.push(Duration::from_millis(number), (80, u16::try_from(number).unwrap()));
+        }
+        let taken = resizes.take(Duration::MAX);
+        assert_eq!((taken.len(), taken.last().unwrap().1), (MAX_RESIZES, (80, 999)));
+    }
+}
