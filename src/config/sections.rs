@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Fault, Table, Value};
-use super::settings::{Confirm, OnFailure, Risk, Server, StoreSettings};
+use super::settings::{Confirm, OnFailure, RecordingsOnFailure, Risk, Server, StoreSettings};
 use super::values;
 
 /// Keys of `[store]` that are documented and not there yet.
 const PLANNED_STORE: &[&str] = &[
-    "recordings",
     "retention_days",
     "recordings_retention_days",
     "backup_dir",
@@ -81,10 +80,23 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
         let choices = [("deny", OnFailure::Deny), ("allow", OnFailure::Allow)];
         value.parse(|text| values::choice(text, &choices))
     });
+    let recordings = table.read("recordings", Some(state_dir.join("recordings")), |value| {
+        let text = value.text()?;
+        Some((!text.is_empty()).then(|| state_dir.join(text)))
+    });
+    let recordings_on_failure = table.read("recordings_on_failure", RecordingsOnFailure::End, |value| {
+        let choices = [
+            ("end", RecordingsOnFailure::End),
+            ("continue", RecordingsOnFailure::Continue),
+        ];
+        value.parse(|text| values::choice(text, &choices))
+    });
     table.finish(PLANNED_STORE);
     Some(StoreSettings {
         path: path?,
         on_failure: on_failure?,
+        recordings: recordings?,
+        recordings_on_failure: recordings_on_failure?,
     })
 }
 

@@ -75,6 +75,19 @@ pub struct StoreSettings {
     pub path: PathBuf,
     /// What happens to a command that cannot be recorded.
     pub on_failure: OnFailure,
+    /// The directory of the recordings; `None` where nothing is recorded.
+    pub recordings: Option<PathBuf>,
+    /// What happens to a session whose recording cannot be written.
+    pub recordings_on_failure: RecordingsOnFailure,
+}
+
+/// What happens to a session whose recording cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordingsOnFailure {
+    /// It ends.
+    End,
+    /// It goes on without a recording.
+    Continue,
 }
 
 /// What happens to a command that cannot be recorded.

@@ -130,6 +130,25 @@ fn relative_paths_have_the_base_that_the_design_gives() {
 }
 
 #[test]
+fn recordings_lie_below_the_state_directory_elsewhere_or_nowhere() {
+    let store = |lines: &str| {
+        parse(&format!("[server]\nstate_dir = \"state\"\n[store]\n{lines}\n"))
+            .unwrap()
+            .store
+    };
+    for (lines, directory) in [
+        ("", Some("/etc/opspilot/state/recordings")),
+        ("recordings = \"r\"", Some("/etc/opspilot/state/r")),
+        ("recordings = \"/var/r\"", Some("/var/r")),
+        ("recordings = \"\"", None),
+    ] {
+        assert_eq!(store(lines).recordings.as_deref(), directory.map(Path::new), "{lines}");
+    }
+    let preferred = store("recordings_on_failure = \"continue\"").recordings_on_failure;
+    assert_eq!(preferred, RecordingsOnFailure::Continue);
+}
+
+#[test]
 fn an_empty_file_has_the_defaults_of_the_design_and_denies_everything() {
     let config = parse("").unwrap();
     assert_eq!(config.server.listen, ["127.0.0.1:2222".parse().unwrap()]);
@@ -143,6 +162,11 @@ fn an_empty_file_has_the_defaults_of_the_design_and_denies_everything() {
     assert_eq!(config.server.idle_timeout, Duration::ZERO);
     assert_eq!(config.store.path, Path::new("/etc/opspilot/opspilot.db"));
     assert_eq!(config.store.on_failure, OnFailure::Deny);
+    assert_eq!(
+        config.store.recordings.as_deref(),
+        Some(Path::new("/etc/opspilot/recordings"))
+    );
+    assert_eq!(config.store.recordings_on_failure, RecordingsOnFailure::End);
     assert_eq!(config.risk.rules, [Path::new("/etc/opspilot/rules.toml")]);
     assert_eq!(
         config.risk.model.as_deref(),
@@ -193,7 +217,9 @@ const FAULTS: &[ExpectedFault] = &[
     (r#"login_grace = "20s""#, r#"login_grace = "0s""#, "server.login_grace", "may not be zero", "30s"),
     (r#"login_grace = "20s""#, r#"login_grace = "20""#, "server.login_grace", "`20` is not a duration", "\"5m\""),
     (r#"accept_env = ["LC_*"]"#, r#"accept_env = ["*"]"#, "server.accept_env[0]", "does not name environment", "LC_*"),
-    (r#"path = "record.db""#, r#"recordings = "recordings""#, "store.recordings", "not supported by this version", "remove"),
+    (r#"path = "record.db""#, r"recordings = true", "store.recordings", "wrong type (boolean)", "a string"),
+    (r#"path = "record.db""#, r#"recordings_on_failure = "deny""#, "store.recordings_on_failure", "not one of end, continue", "one of those"),
+    (r#"path = "record.db""#, r"recordings_retention_days = 90", "store.recordings_retention_days", "not supported by this version", "remove"),
     (r#"path = "record.db""#, r"retention_days = 365", "store.retention_days", "not supported by this version", "remove"),
     (r#"on_failure = "allow""#, r#"on_failure = "ignore""#, "store.on_failure", "not one of deny, allow", "one of those"),
     (r#"timeout = "2m""#, r#"timeout = "0s""#, "confirm.timeout", "may not be zero", "30s"),

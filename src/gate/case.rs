@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::command::{self, Pattern, Script};
 use crate::config::{HostKeys, Target};
 use crate::context::{Evidence, Snapshot, classify};
-use crate::domain::{CommandUid, Decision, Dialect, Exactness, Level, Name, whole_millis};
+use crate::domain::{CommandId, CommandUid, Decision, Dialect, Exactness, Level, Name, whole_millis};
 use crate::policy;
 use crate::risk::{Assessment, Circumstances, features};
 use crate::store::{Aftermath, End, Forecast, HostInfo, NewCommand, NewSnapshot, Outcome, Scoring, Start, Store};
@@ -96,10 +96,10 @@ impl Case {
     }
 
     /// The right to run it. Called once, after the record is durable and the question answered.
-    pub(super) fn permit(&mut self) -> Permit {
+    pub(super) fn permit(&mut self, id: Option<CommandId>) -> Permit {
         match &mut self.request.submission {
-            Submission::Command { bytes, .. } => Permit::new(std::mem::take(bytes)),
-            Submission::Ran { .. } | Submission::Opaque { .. } => Permit::new(Vec::new()),
+            Submission::Command { bytes, .. } => Permit::new(std::mem::take(bytes), id),
+            Submission::Ran { .. } | Submission::Opaque { .. } => Permit::new(Vec::new(), id),
         }
     }
 

@@ -123,7 +123,7 @@ impl Gate {
             intercept.warn(&case.question()).await;
         }
         let concurrent = self.hosts.started(&case.request.session.target);
-        let ending = intercept.run(case.permit()).await;
+        let ending = intercept.run(case.permit(id)).await;
         self.hosts.ended(&case.request.session.target);
         self.finish(case, id, &ending, concurrent, observer).await;
         Ok(ending)

@@ -11,6 +11,7 @@ use super::Shared;
 use super::client::Identity;
 use super::intake::Intake;
 use super::session::{Origin, TargetSession};
+use super::tape::Tape;
 use super::user::{Gone, PtyRequest, Size, Voice, fail, refuse};
 use super::{console, exec, shell};
 
@@ -82,6 +83,13 @@ pub(super) enum Program {
     Subsystem(String),
 }
 
+impl Program {
+    /// Whether a terminal, where there is one, is the target's.
+    fn runs_on_terminal(&self) -> bool {
+        !matches!(self, Self::Subsystem(_))
+    }
+}
+
 /// Serves one channel from its opening to its end.
 pub(super) async fn attend(purpose: Purpose, mut ear: Intake, voice: Voice) {
     let Some(setup) = hear_setup(&purpose, &mut ear).await else {
@@ -97,7 +105,12 @@ pub(super) async fn attend(purpose: Purpose, mut ear: Intake, voice: Voice) {
     }
 }
 
-async fn attend_target(session: Arc<TargetSession>, setup: Setup, ear: Intake, voice: Voice) -> Result<(), Gone> {
+async fn attend_target(
+    session: Arc<TargetSession>,
+    setup: Setup,
+    mut ear: Intake,
+    mut voice: Voice,
+) -> Result<(), Gone> {
     if let Err(error) = session.begin().await {
         tracing::error!(%error, "cannot record a session");
         return fail(
@@ -106,6 +119,16 @@ async fn attend_target(session: Arc<TargetSession>, setup: Setup, ear: Intake, v
             "cannot record the session, so nothing is run",
         )
         .await;
+    }
+    if let Some(pty) = setup.pty.as_ref().filter(|_| setup.program.runs_on_terminal()) {
+        match Tape::start(&session, pty).await {
+            Ok(Some(tape)) => {
+                ear.record_on(tape.clone());
+                voice.record_on(tape);
+            }
+            Ok(None) => {}
+            Err(_logged) => return fail(&voice, true, "cannot record this terminal, so nothing is run").await,
+        }
     }
     match setup.program {
         Program::Exec(command) => exec::attend(session, command, setup.pty, setup.environment, ear, voice).await,

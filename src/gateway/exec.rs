@@ -143,6 +143,9 @@ impl Whole {
         if session.ended.is_cancelled() {
             return Err(Gone);
         }
+        if self.voice.unrecorded.is_cancelled() {
+            return self.voice.end_unrecorded().await;
+        }
         match passed {
             Err(refusal) => self.tell_refusal(&refusal).await,
             Ok(ending) => self.tell_ending(ending).await,
@@ -296,6 +299,9 @@ impl Whole {
                 () = &mut up => timeout(LAST_WORDS, down).await.unwrap_or_default(),
                 // Both directions may stand still, each because its other side takes nothing.
                 () = self.session.over() => {}
+                () = self.voice.unrecorded.cancelled() => {
+                    timeout(LAST_WORDS, close(&target_voice)).await.unwrap_or_default();
+                }
             }
         }
         self.heard.ending(began.elapsed())
@@ -328,7 +334,7 @@ impl Intercept for Whole {
     }
 
     async fn ask(&mut self, asked: &Asked) -> Option<Answer> {
-        let ended = self.session.ended.clone();
+        let (ended, unrecorded) = (self.session.ended.clone(), self.voice.unrecorded.clone());
         let here = self.pty.is_some() && asked.here;
         let asking = async {
             let answered = if here {
@@ -341,12 +347,13 @@ impl Intercept for Whole {
         tokio::select! {
             answer = asking => answer,
             () = ended.cancelled() => None,
+            () = unrecorded.cancelled() => None,
         }
     }
 
     async fn run(&mut self, permit: Permit) -> Ending {
         let began = Instant::now();
-        if self.leave_question().await.is_err() {
+        if self.leave_question().await.is_err() || self.voice.mark(permit.command()).await.is_err() {
             return Ending::lost("the user left before it could run", began.elapsed());
         }
         match self.start(permit).await {
@@ -428,6 +435,10 @@ async fn speak(ear: &mut Intake, held: &mut Held, target: &TargetVoice) {
             Some(message) => heard = heard && target.relay(message).await.is_ok(),
         }
     }
+    close(target).await;
+}
+
+async fn close(target: &TargetVoice) {
     if let Err(error) = target.close().await {
         tracing::debug!(%error, "the target was gone before its channel was closed");
     }

@@ -173,6 +173,7 @@ impl<'a> GatedTerminal<'a> {
             message = self.ear.next(), if self.target.has_room() => self.user_says(message).await,
             () = self.target.room(), if !self.target.has_room() => Ok(None),
             () = self.session.ended.cancelled() => Ok(Some(Over::User)),
+            () = self.voice.unrecorded.cancelled() => Ok(Some(Over::User)),
             message = self.target_ear.hear(), if reads_target => self.target_says(message).await,
             Some((subject, order)) = self.orders.recv() => self.obey(subject, order).await,
             () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => self.timed_out().await,
@@ -403,6 +404,7 @@ impl<'a> GatedTerminal<'a> {
     /// The permit is for the very bytes that the shell waits with, or for nothing.
     async fn run(&mut self, subject: Subject, permit: Permit, reply: oneshot::Sender<Ending>) -> Result<(), Gone> {
         self.withdraw(subject).await?;
+        self.voice.mark(permit.command()).await?;
         let running = Running::new(reply);
         match (subject, self.stage(subject)) {
             (Subject::Line(_), Some(stage @ Stage::Held(_))) if stage.holds(&permit.redeem()) => {

@@ -16,6 +16,9 @@ use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 
+use super::tape::Tape;
+use super::user::Size;
+
 /// What waits in memory, bytes.
 const IN_MEMORY: usize = 4 * 1024 * 1024;
 /// What waits in a file, bytes. Beyond it the user's connection has to wait.
@@ -28,6 +31,8 @@ pub(super) struct Intake {
     reading: Option<Spilled>,
     /// Bytes that memory still has room for.
     room: Arc<Semaphore>,
+    /// Where the sizes of the user's window are recorded.
+    tape: Option<Tape>,
 }
 
 enum Item {
@@ -65,7 +70,13 @@ impl Intake {
             items,
             reading: None,
             room,
+            tape: None,
         }
+    }
+
+    /// Records the sizes of the user's window from here on.
+    pub(super) fn record_on(&mut self, tape: Tape) {
+        self.tape = Some(tape);
     }
 
     /// The next message; `None` when the channel has ended. May be dropped at the await.
@@ -74,6 +85,9 @@ impl Intake {
             match self.items.recv().await? {
                 Item::Message(message) => {
                     self.room.add_permits(size(&message));
+                    if let (Some(tape), Some(size)) = (&self.tape, Size::told_by(&message)) {
+                        tape.resize(size);
+                    }
                     return Some(message);
                 }
                 Item::Spilled(spilled) => self.reading = Some(spilled),

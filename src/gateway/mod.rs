@@ -17,6 +17,7 @@ mod session;
 mod shell;
 mod ssh;
 mod submitted;
+mod tape;
 mod target;
 mod target_channel;
 mod target_writer;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -40,6 +41,8 @@ pub(super) struct TargetSession {
     /// Cancelled when the session must end: the user left, was removed, or the daemon stops.
     pub(super) ended: CancellationToken,
     recorded: OnceCell<()>,
+    /// Channels that were recorded, or should have been.
+    recordings: AtomicU32,
     connection: OnceCell<Arc<Connection>>,
 }
 
@@ -63,8 +66,14 @@ impl TargetSession {
             origin,
             ended,
             recorded,
+            recordings: AtomicU32::new(0),
             connection,
         }
+    }
+
+    /// The number of the next channel that is recorded, from 1.
+    pub(super) fn next_recording(&self) -> u32 {
+        self.recordings.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 
     /// Puts the session on record before anything happens in it; its end follows when it ends.

@@ -65,7 +65,7 @@ async fn leave(over: Over, heard: &Heard, voice: &Voice) -> Result<(), Gone> {
     match over {
         Over::Target => heard.tell(voice).await,
         Over::Refused => voice.exit(REFUSED).await,
-        Over::User => Ok(()),
+        Over::User => voice.end_unrecorded().await,
     }
 }
 

@@ -3,16 +3,23 @@
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelWriteHalf, Sig};
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::printable;
+use crate::domain::{CommandId, printable};
 
 use super::intake::Intake;
+use super::session::LAST_WORDS;
+use super::tape::Tape;
 
 /// Exit code of what was refused, denied or not answered.
 pub(super) const REFUSED: u32 = 126;
 /// Exit code of the bastion's own failures.
 pub(super) const FAILED: u32 = 255;
+
+/// What a user is told whose terminal cannot be recorded any longer.
+const UNRECORDED: &[u8] =
+    b"\r\nopspilot: the recording of this terminal cannot be written any longer, so it ends here\r\n";
 
 /// A request for a pseudo-terminal, and the window as it is now.
 #[derive(Debug, Clone)]
@@ -78,6 +85,10 @@ pub(super) struct Voice {
     handle: Handle,
     /// Cancelled when the channel is closed: the SSH library would wait for its window for ever.
     closed: CancellationToken,
+    /// Where everything is recorded before it is said.
+    tape: Option<Tape>,
+    /// Cancelled when the channel must end because it cannot be recorded any longer.
+    pub(super) unrecorded: CancellationToken,
 }
 
 /// Splits a channel into what is heard and what is said.
@@ -91,18 +102,36 @@ pub(super) fn split(channel: Channel<Msg>, handle: Handle, closed: CancellationT
             half,
             handle,
             closed,
+            tape: None,
+            unrecorded: CancellationToken::new(),
         },
     )
 }
 
 impl Voice {
+    /// Records everything that is said from here on.
+    pub(super) fn record_on(&mut self, tape: Tape) {
+        self.unrecorded = tape.unrecorded().clone();
+        self.tape = Some(tape);
+    }
+
+    /// Records that a command starts to run.
+    pub(super) async fn mark(&self, command: Option<CommandId>) -> Result<(), Gone> {
+        match &self.tape {
+            Some(tape) => self.unless_closed(tape.mark(command)).await,
+            None => Ok(()),
+        }
+    }
+
     /// Writes to standard output.
     pub(super) async fn stdout(&self, bytes: Vec<u8>) -> Result<(), Gone> {
+        self.record(&bytes).await?;
         self.unless_closed(self.half.data_bytes(bytes)).await
     }
 
     /// Writes to standard error.
     pub(super) async fn stderr(&self, bytes: Vec<u8>) -> Result<(), Gone> {
+        self.record(&bytes).await?;
         self.unless_closed(self.half.extended_data_bytes(1, bytes)).await
     }
 
@@ -110,11 +139,22 @@ impl Voice {
     /// answers it by closing the channel, and would then not hear the exit code.
     pub(super) async fn relay(&self, message: ChannelMsg) -> Result<(), Gone> {
         match message {
-            ChannelMsg::Data { data } => self.unless_closed(self.half.data_bytes(data)).await,
+            ChannelMsg::Data { data } => {
+                self.record(&data).await?;
+                self.unless_closed(self.half.data_bytes(data)).await
+            }
             ChannelMsg::ExtendedData { data, ext } => {
+                self.record(&data).await?;
                 self.unless_closed(self.half.extended_data_bytes(ext, data)).await
             }
             _ => Ok(()),
+        }
+    }
+
+    async fn record(&self, bytes: &[u8]) -> Result<(), Gone> {
+        match &self.tape {
+            Some(tape) => self.unless_closed(tape.output(bytes)).await,
+            None => Ok(()),
         }
     }
 
@@ -130,6 +170,19 @@ impl Voice {
     pub(super) async fn exit(&self, code: u32) -> Result<(), Gone> {
         self.half.exit_status(code).await.map_err(|_| Gone)?;
         self.close().await
+    }
+
+    /// Where the channel cannot be recorded any longer and must be: says so, past the recording, and ends the channel.
+    pub(super) async fn end_unrecorded(&self) -> Result<(), Gone> {
+        if !self.unrecorded.is_cancelled() {
+            return Ok(());
+        }
+        let telling = async {
+            self.unless_closed(self.half.data_bytes(UNRECORDED)).await?;
+            self.exit(FAILED).await
+        };
+        // A user who takes nothing does not keep the channel open by it.
+        timeout(LAST_WORDS, telling).await.unwrap_or(Err(Gone))
     }
 
     /// Ends the channel with a signal.
