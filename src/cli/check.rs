@@ -35,6 +35,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn problems(config: &Config) -> Vec<Problem> {
     [
         check_state(config),
+        check_recordings(config),
         check_host_keys(config),
         check_risk(config),
         check_identities(config),
@@ -51,6 +52,19 @@ fn check_state(config: &Config) -> Vec<Problem> {
         config.problem("server.state_dir", what, format!("mkdir -p {dir}"))
     });
     missing.into_iter().collect()
+}
+
+/// The directory is made when it is first needed; until then, what it is made in must take it.
+fn check_recordings(config: &Config) -> Vec<Problem> {
+    let wanted = config.store.recordings.as_deref();
+    let existing = wanted.and_then(|wanted| wanted.ancestors().find(|directory| directory.exists()));
+    let problem = existing.and_then(|directory| {
+        let error = tempfile::tempfile_in(directory).err()?;
+        let what = format!("cannot write to {}: {error}", directory.display());
+        let remedy = "give the directory to the user who runs the daemon, or set recordings = \"\" to record nothing";
+        Some(config.problem("store.recordings", what, remedy))
+    });
+    problem.into_iter().collect()
 }
 
 /// Host keys are made on the first start, so only those that are there can be wrong.
@@ -212,6 +226,25 @@ mod tests {
         assert_eq!(
             (missing[0].line, missing[0].key.as_deref()),
             (Some(3), Some("risk.model"))
+        );
+    }
+
+    #[test]
+    fn recordings_must_have_a_place_that_can_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("r"), RULES).unwrap();
+        std::fs::write(dir.path().join("taken"), "").unwrap();
+        let found = |recordings: &str| {
+            let text = format!("[store]\nrecordings = \"{recordings}\"\n[risk]\nrules = [\"r\"]\nmodel = \"\"\n");
+            problems(&Config::parse(&text, &dir.path().join("opspilot.toml")).unwrap())
+        };
+        assert_eq!(found(""), []);
+        assert_eq!(found("not/yet/there"), []);
+        let taken = found("taken/recordings");
+        assert_eq!(taken.len(), 1, "{taken:?}");
+        assert_eq!(
+            (taken[0].line, taken[0].key.as_deref()),
+            (Some(2), Some("store.recordings"))
         );
     }
 

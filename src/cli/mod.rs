@@ -19,6 +19,7 @@ pub mod init;
 mod keys;
 pub mod log;
 pub mod policy;
+pub mod replay;
 pub mod score;
 pub mod serve;
 pub mod sessions;
@@ -54,6 +55,8 @@ enum Command {
     Show(show::Args),
     /// List sessions
     Sessions(sessions::Args),
+    /// Play the recording of a terminal
+    Replay(replay::Args),
     /// Print what an engineer puts in `ssh_config` and `known_hosts`
     ClientConfig(client_config::Args),
     /// Print a completion script
@@ -76,6 +79,7 @@ impl Cli {
             Command::Log(args) => log::run(args),
             Command::Show(args) => show::run(args),
             Command::Sessions(args) => sessions::run(args),
+            Command::Replay(args) => replay::run(args),
             Command::ClientConfig(args) => client_config::run(args),
             Command::Completions(args) => completions::run(args),
         }

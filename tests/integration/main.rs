@@ -22,6 +22,7 @@ mod floors;
 mod inner_shells;
 mod prompt;
 mod record;
+mod recording;
 mod reload;
 mod routing;
 mod shell;

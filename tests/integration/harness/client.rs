@@ -193,7 +193,7 @@ impl Running {
     }
 }
 
-/// An `ssh` on a terminal: what is typed goes in, what is shown comes out.
+/// A program, nearly always `ssh`, on a terminal: what is typed goes in, what is shown comes out.
 pub(crate) struct Terminal {
     pty: std::sync::Arc<Pty>,
     child: Child,
@@ -211,13 +211,14 @@ impl std::io::Read for Reader {
 }
 
 impl Terminal {
-    fn start(ssh: &Command) -> Self {
+    /// Starts `program` on a terminal of 24 rows and 100 columns, with its own variables only.
+    pub(crate) fn start(program: &Command) -> Self {
         let (pty, pts) = pty_process::blocking::open().unwrap();
         pty.resize(Size::new(24, 100)).unwrap();
-        let child = pty_process::blocking::Command::new(ssh.get_program())
-            .args(ssh.get_args())
+        let child = pty_process::blocking::Command::new(program.get_program())
+            .args(program.get_args())
             .env_clear()
-            .envs(ssh.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
             .spawn(pts)
             .expect("ssh is needed: install openssh-client");
         let pty = std::sync::Arc::new(pty);
@@ -266,6 +267,12 @@ impl Terminal {
     /// Gives the terminal another size.
     pub(crate) fn resize(&self, rows: u16, columns: u16) {
         self.pty.resize(Size::new(rows, columns)).unwrap();
+    }
+
+    /// Whether the terminal echoes what is typed.
+    pub(crate) fn echoes(&self) -> bool {
+        let settings = rustix::termios::tcgetattr(&*self.pty).unwrap();
+        settings.local_modes.contains(rustix::termios::LocalModes::ECHO)
     }
 
     /// Awaits the client's end and gives its exit code.

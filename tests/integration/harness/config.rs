@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) port: u16,
     /// More lines of `[server]`.
     pub(crate) server: String,
+    /// The lines of `[store]`.
+    pub(crate) store: String,
     /// The lines of `[risk]`.
     pub(crate) risk: String,
     /// How long a question waits, as TOML spells it in quotes.
@@ -44,6 +46,7 @@ impl Config {
         Self {
             port,
             server: String::new(),
+            store: String::new(),
             risk: format!("rules = [\"{house}/config/rules.toml\"]\nmodel = \"{house}/models/risk.onnx\"\n"),
             confirm_timeout: "60s".to_owned(),
             users: [
@@ -90,8 +93,8 @@ impl Config {
         );
         write!(
             text,
-            "[risk]\n{}\n[confirm]\ntimeout = \"{}\"\n",
-            self.risk, self.confirm_timeout
+            "[store]\n{}\n[risk]\n{}\n[confirm]\ntimeout = \"{}\"\n",
+            self.store, self.risk, self.confirm_timeout
         )
         .unwrap();
         text + &self.users + &self.targets + &self.policies
