@@ -216,7 +216,7 @@ fn init_writes_what_serve_takes_and_the_first_risky_command_asks() {
     let client_config = stdout(&opspilot(&["client-config", "-c"]).arg(&file).output().unwrap());
     std::fs::write(&trusted, known_hosts(&client_config)).unwrap();
 
-    let _daemon = serve(&dir, port);
+    let _daemon = serve(&dir, port, "");
     let ssh = || Ssh::new("carol@web-9", port, &carol.path, &trusted);
     let mut exec = ssh().start(RISKY);
     exec.code();

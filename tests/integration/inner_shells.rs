@@ -69,7 +69,7 @@ fn an_inner_shell_keeps_nothing_of_its_hook_in_its_history() {
 fn what_is_typed_before_an_inner_shell_is_ready_waits_for_its_hook() {
     let world = World::new();
     let mut terminal = shell(&world);
-    terminal.send(&format!("{OPEN}\r{RISKY}\r"));
+    terminal.send(format!("{OPEN}\r{RISKY}\r"));
     terminal.answer("n");
     terminal.expect(INNER);
     terminal.line("exit");

@@ -162,7 +162,7 @@ fn lines_typed_ahead_run_after_the_one_that_runs() {
 fn a_risky_line_among_pasted_ones_is_held_and_the_rest_waits() {
     let world = World::new();
     let mut terminal = shell(&world);
-    terminal.send(&format!("echo p1\r{}\recho p3\r", risky(&world)));
+    terminal.send(format!("echo p1\r{}\recho p3\r", risky(&world)));
     terminal.question();
     let rows = world
         .bastion
@@ -190,7 +190,7 @@ fn what_is_typed_after_a_no_is_dropped() {
     let mut terminal = shell(&world);
     terminal.line(&risky(&world));
     terminal.question();
-    terminal.send(&format!("n\rtouch {}\r", world.trace("ran").display()));
+    terminal.send(format!("n\rtouch {}\r", world.trace("ran").display()));
     terminal.expect(READY);
     terminal.run("echo after");
     assert!(!world.trace("ran").exists());

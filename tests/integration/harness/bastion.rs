@@ -30,7 +30,7 @@ impl Bastion {
         let (dir, mut config) = Self::prepare(target);
         change(&mut config);
         std::fs::write(dir.path().join("opspilot.toml"), config.render()).unwrap();
-        let daemon = serve(dir.path(), config.port);
+        let daemon = serve(dir.path(), config.port, config.log);
         let bastion = Self { daemon, dir, config };
         bastion.trust_host_key();
         bastion
@@ -68,22 +68,17 @@ impl Bastion {
     /// An `ssh` that logs in as `login` (`alice@web-1`, `alice`, ...) with the key of the user in it.
     pub(crate) fn ssh(&self, login: &str) -> Ssh {
         let user = login.split(['@', '+']).next().unwrap_or(login);
-        Ssh::new(
-            login,
-            self.config.port,
-            &self.dir.path().join(user),
-            &self.known_hosts(),
-        )
+        self.ssh_with_key_of(user, login)
     }
 
     /// An `ssh` with the key of `user`, whatever it logs in as.
     pub(crate) fn ssh_with_key_of(&self, user: &str, login: &str) -> Ssh {
-        Ssh::new(
-            login,
-            self.config.port,
-            &self.dir.path().join(user),
-            &self.known_hosts(),
-        )
+        self.ssh_with_key(&self.dir.path().join(user), login)
+    }
+
+    /// An `ssh` with the private key in a file.
+    pub(crate) fn ssh_with_key(&self, key: &Path, login: &str) -> Ssh {
+        Ssh::new(login, self.config.port, key, &self.known_hosts())
     }
 
     /// Runs `opspilot` with `-c` and this bastion's configuration.
@@ -146,7 +141,7 @@ impl Bastion {
 
     /// Starts the daemon again after [`Self::crash`] or [`Self::stop`].
     pub(crate) fn restart(&mut self) {
-        self.daemon = serve(self.dir.path(), self.config.port);
+        self.daemon = serve(self.dir.path(), self.config.port, self.config.log);
     }
 
     fn known_hosts(&self) -> PathBuf {
@@ -170,10 +165,13 @@ impl Drop for Bastion {
     }
 }
 
-/// Runs the daemon on the configuration in `dir` and awaits that it accepts on `port`.
-pub(crate) fn serve(dir: &Path, port: u16) -> Child {
+/// Runs the daemon on the configuration in `dir` and awaits that it accepts on `port`. An empty `log` is the default one.
+pub(crate) fn serve(dir: &Path, port: u16, log_filter: &str) -> Child {
     let mut command = opspilot(&["serve", "-c"]);
     command.arg(dir.join("opspilot.toml"));
+    if !log_filter.is_empty() {
+        command.env("OPSPILOT_LOG", log_filter);
+    }
     let mut daemon = Child::server(&mut command, &dir.join("log"));
     eventually("the bastion to accept", || {
         assert!(daemon.runs(), "the bastion ended:\n{}", log(dir));

@@ -13,7 +13,7 @@ use super::process::Child;
 use super::stream::Stream;
 
 /// Longer than the 250 ms after a question is drawn, in which input is not taken for its answer.
-const SETTLED: Duration = Duration::from_millis(400);
+pub(crate) const SETTLED: Duration = Duration::from_millis(400);
 
 /// What the block of a question on a PTY starts with.
 const QUESTION: &str = "┌─";
@@ -95,7 +95,8 @@ impl Ssh {
         Terminal::start(&self.arg("-tt").command(OsStr::new(command)))
     }
 
-    fn command(&self, command: &OsStr) -> Command {
+    /// The program with its arguments and environment; the empty command is a shell.
+    pub(crate) fn command(&self, command: &OsStr) -> Command {
         let mut ssh = Command::new("ssh");
         ssh.args(["-F", "none"])
             .args(&self.options)
@@ -201,6 +202,19 @@ pub(crate) struct Terminal {
     pub(crate) screen: Stream,
 }
 
+/// Starts `program` on a terminal of its own, of 24 rows and 100 columns, with its own variables only.
+pub(crate) fn on_terminal(program: &Command) -> (Pty, std::process::Child) {
+    let (pty, pts) = pty_process::blocking::open().unwrap();
+    pty.resize(Size::new(24, 100)).unwrap();
+    let child = pty_process::blocking::Command::new(program.get_program())
+        .args(program.get_args())
+        .env_clear()
+        .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .spawn(pts)
+        .expect("ssh is needed: install openssh-client");
+    (pty, child)
+}
+
 /// The master's side, shared by the reading thread.
 struct Reader(std::sync::Arc<Pty>);
 
@@ -213,14 +227,7 @@ impl std::io::Read for Reader {
 impl Terminal {
     /// Starts `program` on a terminal of 24 rows and 100 columns, with its own variables only.
     pub(crate) fn start(program: &Command) -> Self {
-        let (pty, pts) = pty_process::blocking::open().unwrap();
-        pty.resize(Size::new(24, 100)).unwrap();
-        let child = pty_process::blocking::Command::new(program.get_program())
-            .args(program.get_args())
-            .env_clear()
-            .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
-            .spawn(pts)
-            .expect("ssh is needed: install openssh-client");
+        let (pty, child) = on_terminal(program);
         let pty = std::sync::Arc::new(pty);
         let screen = Stream::gather(Reader(std::sync::Arc::clone(&pty)));
         Self {
@@ -235,14 +242,14 @@ impl Terminal {
         self.screen.expect(needle)
     }
 
-    /// Types `text` as it is.
-    pub(crate) fn send(&mut self, text: &str) {
-        (&*self.pty).write_all(text.as_bytes()).unwrap();
+    /// Types `keys` as they are.
+    pub(crate) fn send(&mut self, keys: impl AsRef<[u8]>) {
+        (&*self.pty).write_all(keys.as_ref()).unwrap();
     }
 
     /// Types `text` and Enter.
     pub(crate) fn line(&mut self, text: &str) {
-        self.send(&format!("{text}\r"));
+        self.send(format!("{text}\r"));
     }
 
     /// Types `text` and Enter, and awaits the shell's next prompt; gives what was shown in between.

@@ -23,6 +23,8 @@ unknown = "allow"
 pub(crate) struct Config {
     /// The port on 127.0.0.1.
     pub(crate) port: u16,
+    /// What it logs; empty for the default.
+    pub(crate) log: &'static str,
     /// More lines of `[server]`.
     pub(crate) server: String,
     /// The lines of `[store]`.
@@ -45,13 +47,14 @@ impl Config {
         let house = env!("CARGO_MANIFEST_DIR");
         Self {
             port,
+            log: "",
             server: String::new(),
             store: String::new(),
             risk: format!("rules = [\"{house}/config/rules.toml\"]\nmodel = \"{house}/models/risk.onnx\"\n"),
             confirm_timeout: "60s".to_owned(),
             users: [
-                user("alice", "kind = \"human\"", alice),
-                user("bob", "kind = \"human\"", bob),
+                Self::person("alice", alice),
+                Self::person("bob", bob),
                 user("robot", "kind = \"robot\"\nowner = \"alice\"", robot),
             ]
             .concat(),
@@ -63,6 +66,11 @@ impl Config {
     /// Lets every command run unasked.
     pub(crate) fn allow_everything(&mut self) {
         self.policies = self.policies.replace("\"confirm\"", "\"allow\"");
+    }
+
+    /// The table of one human user.
+    pub(crate) fn person(name: &str, key: &Key) -> String {
+        user(name, "kind = \"human\"", key)
     }
 
     /// Asks about what cannot be known.

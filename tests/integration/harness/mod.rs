@@ -1,18 +1,20 @@
 //! What the tests stand on: an `sshd` as the target, a bastion in front of it, OpenSSH clients, and the record.
 
 mod bastion;
-mod client;
+pub(crate) mod client;
 mod config;
+mod delay;
 mod key;
 mod process;
-mod record;
+pub(crate) mod record;
 mod sshd;
 mod stream;
 mod wait;
 
 pub(crate) use bastion::{Bastion, serve};
-pub(crate) use client::{Output, Ssh, Terminal};
+pub(crate) use client::{Output, SETTLED, Ssh, Terminal};
 pub(crate) use config::Config;
+pub(crate) use delay::delayed;
 pub(crate) use key::Key;
 pub(crate) use process::{Child, opspilot};
 pub(crate) use record::Row;

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
+use super::client::Ssh;
 use super::key::Key;
 use super::process::Child;
 use super::wait::{eventually, free_port};
@@ -33,12 +34,21 @@ pub(crate) struct Sshd {
 impl Sshd {
     /// Starts one and awaits that it accepts.
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// As [`Self::start`], with more lines before those of its configuration: the first of a kind counts.
+    pub(crate) fn start_with(more: &str) -> Self {
         let dir = TempDir::with_prefix("target-").unwrap();
         let host_key = Key::generate(dir.path(), "host");
         let client_key = Key::generate(dir.path(), "client");
         let port = free_port();
         furnish(dir.path(), &client_key);
-        std::fs::write(dir.path().join("sshd_config"), config(dir.path(), port)).unwrap();
+        std::fs::write(
+            dir.path().join("sshd_config"),
+            more.to_owned() + &config(dir.path(), port),
+        )
+        .unwrap();
         let mut server = listen(dir.path());
         eventually("sshd to accept", || {
             assert!(server.runs(), "sshd ended: {}", log(dir.path()));
@@ -57,6 +67,19 @@ impl Sshd {
     /// The home directory of its sessions.
     pub(crate) fn home(&self) -> PathBuf {
         self.dir.path().join("home")
+    }
+
+    /// An `ssh` straight to it.
+    pub(crate) fn direct(&self) -> Ssh {
+        self.direct_by(self.port)
+    }
+
+    /// As [`Self::direct`], by another port of 127.0.0.1 that leads to it.
+    pub(crate) fn direct_by(&self, port: u16) -> Ssh {
+        let trusted = self.dir.path().join(format!("known_hosts_{port}"));
+        let line = format!("[127.0.0.1]:{port} {}\n", self.host_key.public);
+        std::fs::write(&trusted, line).unwrap();
+        Ssh::new(&self.login, port, &self.client_key.path, &trusted)
     }
 
     /// Lets one more key log in.

@@ -55,6 +55,11 @@ impl Stream {
         before
     }
 
+    /// Lets what has come so far count as expected.
+    pub(crate) fn pass_over(&mut self) {
+        self.seen = self.text().len();
+    }
+
     /// Awaits that nothing has come for `quiet`; gives the visible text after what was expected last.
     pub(crate) fn settle(&mut self, quiet: Duration) -> String {
         let mut gathered = self.shared.0.lock().unwrap();
@@ -74,6 +79,11 @@ impl Stream {
     /// Awaits the end; gives everything from the beginning.
     pub(crate) fn to_end(&self) -> Vec<u8> {
         self.await_that("its end", |gathered| gathered.ended.then(|| gathered.bytes.clone()))
+    }
+
+    /// All bytes so far.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.shared.0.lock().unwrap().bytes.clone()
     }
 
     /// The visible text so far, from the beginning.

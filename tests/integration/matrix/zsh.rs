@@ -1,0 +1,221 @@
+//! zsh.
+
+use super::common::{after_lines, edited, everywhere, posix_syntax, with_profiles};
+use super::{More, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
+
+#[test]
+#[ignore = "zsh has no hook yet"]
+fn lines_are_known_and_nothing_passes() {
+    let tally = play_all(
+        Shell::Zsh,
+        &[
+            everywhere(),
+            edited(),
+            posix_syntax(),
+            editing(),
+            several(),
+            keys(),
+            in_the_way(),
+            rc_files(),
+        ]
+        .concat(),
+    );
+    assert!(tally.percent() >= 97.0, "{tally}");
+}
+
+fn editing() -> Vec<Scenario> {
+    vec![
+        scenario("completion", &[Type(b"cat uniq\t\r")], &["cat uniquefile_zzz"]),
+        scenario("a literal tab", &[Type(b"echo a\x16\tb\r")], &["echo a\tb"]),
+        scenario(
+            "vi mode",
+            &[
+                Type(b"bindkey -v\r"),
+                Prompt,
+                Type(b"echo abx"),
+                See("abx"),
+                Type(b"\x1b"),
+                Type(b"x"),
+                Type(b"Ac\r"),
+            ],
+            &["bindkey -v", "echo abc"],
+        ),
+        scenario(
+            "^R",
+            &[
+                Type(b"echo alpha\r"),
+                Prompt,
+                Type(b"echo beta\r"),
+                Prompt,
+                Type(b"\x12alph\r"),
+            ],
+            &["echo alpha", "echo beta", "echo alpha"],
+        ),
+        scenario(
+            "^O",
+            &[
+                Type(b"echo o1\r"),
+                Prompt,
+                Type(b"echo o2\r"),
+                Prompt,
+                Type(b"\x1b[A\x1b[A\x0f"),
+                Prompt,
+                Type(b"\r"),
+            ],
+            &["echo o1", "echo o2", "echo o1", "echo o2"],
+        ),
+        scenario(
+            "history expansion",
+            &[Type(b"echo h1\r"), Prompt, Type(b"!!\r")],
+            &["echo h1", "echo h1"],
+        ),
+        scenario(
+            "a coloured prompt of two rows, and one on the right",
+            &[
+                Type(b"PS1=$'%F{green}%n%f\\n%F{magenta}two>%f ';RPROMPT='%F{red}right%f'\r"),
+                PromptIs("right"),
+                Prompt,
+                Type(b"echo rp\r"),
+            ],
+            &[
+                "PS1=$'%F{green}%n%f\\n%F{magenta}two>%f ';RPROMPT='%F{red}right%f'",
+                "echo rp",
+            ],
+        ),
+        scenario(
+            "lines and copies that the history leaves out",
+            &[
+                Type(b"setopt histignorespace histignoredups\r"),
+                Prompt,
+                Type(b" echo sp\r"),
+                Prompt,
+                Type(b"echo dup\r"),
+                Prompt,
+                Type(b"echo dup\r"),
+            ],
+            &[
+                "setopt histignorespace histignoredups",
+                " echo sp",
+                "echo dup",
+                "echo dup",
+            ],
+        ),
+        scenario(
+            "read -s",
+            &[
+                Type(b"read -s p; echo got\r"),
+                Runs,
+                Type(b"S3cretPw\r"),
+                See("got"),
+                Prompt,
+                Type(b"echo done\r"),
+            ],
+            &["read -s p; echo got", "echo done"],
+        ),
+    ]
+}
+
+fn several() -> Vec<Scenario> {
+    vec![
+        scenario(
+            "a continued line",
+            &[Type(b"echo a \\\r"), More, Type(b"b\r")],
+            &["echo a \\\nb"],
+        ),
+        scenario(
+            "a here-document",
+            &[Type(b"cat <<E\r"), More, Type(b"x y\r"), More, Type(b"E\r")],
+            &["cat <<E\nx y\nE"],
+        ),
+        scenario(
+            "a loop",
+            &[
+                Type(b"for i in 1 2\r"),
+                More,
+                Type(b"do echo $i\r"),
+                More,
+                Type(b"done\r"),
+            ],
+            &["for i in 1 2\ndo echo $i\ndone"],
+        ),
+        scenario(
+            "a bracketed paste, which is one command",
+            &[Type(b"\x1b[200~echo p1\recho p2\x1b[201~\r")],
+            &["echo p1\necho p2"],
+        ),
+        scenario("Enter alone", &[Type(b"\r"), Prompt, Type(b"echo z\r")], &["echo z"]),
+        scenario(
+            "a comment",
+            &[Type(b"# rm -rf /x\r"), Prompt, Type(b"echo z\r")],
+            &["echo z"],
+        )
+        .with_profile("setopt interactivecomments\n")
+        .may_be_unknown(),
+    ]
+}
+
+fn keys() -> Vec<Scenario> {
+    vec![
+        scenario(
+            "a key that types a line and enters it",
+            &[
+                Type(b"bindkey -s '^T' '^Utouch RAN; rm -rf /zz^M'\r"),
+                Prompt,
+                Type(b"\x14"),
+            ],
+            &["bindkey -s '^T' '^Utouch RAN; rm -rf /zz^M'", "touch RAN; rm -rf /zz"],
+        ),
+        scenario(
+            "a key that runs a function",
+            &[Type(b"\x14"), Type(b"echo after\r")],
+            &["echo after"],
+        )
+        .with_profile("w() { echo wx >/dev/null; }\nzle -N w\nbindkey '^T' w\n")
+        .may_be_unknown(),
+    ]
+}
+
+/// Users who are in the gate's way, knowing or not. The line that does it is known, and those after it.
+fn in_the_way() -> Vec<Scenario> {
+    after_lines(&[
+        ("no PATH", "PATH="),
+        ("preexec_functions are emptied", "preexec_functions=()"),
+        ("both arrays are emptied", "precmd_functions=() preexec_functions=()"),
+        ("nounset", "setopt nounset"),
+        ("errexit", "setopt errreturn"),
+        ("xtrace", "setopt xtrace"),
+    ])
+}
+
+/// What people have in their profiles.
+fn rc_files() -> Vec<Scenario> {
+    let mut all = with_profiles(&[
+        (
+            "a prompt set anew each time",
+            "p() { PS1='%F{2}ready>%f '; }; precmd_functions=(p)\n",
+        ),
+        ("functions preexec and precmd", "preexec() { :; }; precmd() { :; }\n"),
+        ("nounset", "setopt nounset\n"),
+        ("xtrace", "setopt xtrace\n"),
+        ("another IFS", "IFS=,\n"),
+        ("no history", "HISTSIZE=0; SAVEHIST=0; unset HISTFILE\n"),
+        (
+            "accept-line replaced",
+            "f() { zle .accept-line; }; zle -N accept-line f\n",
+        ),
+        ("ksharrays", "setopt ksharrays\n"),
+        ("a DEBUG trap", "trap ':' DEBUG\n"),
+        ("emulate sh", "emulate sh\n"),
+        ("noglob", "setopt noglob\n"),
+        ("extendedglob", "setopt extendedglob\n"),
+        ("promptsubst", "setopt promptsubst\n"),
+        (
+            "aliases of builtins",
+            "alias print='echo x' read='echo y' local='echo z'\n",
+        ),
+        ("completion", "autoload -Uz compinit; compinit -u -D\n"),
+    ]);
+    let empty = with_profiles(&[("an empty prompt", "PS1=\n")]);
+    all.extend(empty.into_iter().map(|scenario| scenario.with_prompt("")));
+    all
+}
