@@ -26,11 +26,19 @@ const BASH: Hook = Hook {
     gate: include_str!("hooks/bash/gate.bash"),
 };
 
+const ZSH: Hook = Hook {
+    start: include_str!("hooks/zsh/start.sh"),
+    login: include_str!("hooks/zsh/login.zsh"),
+    inner: include_str!("hooks/zsh/inner.zsh"),
+    gate: include_str!("hooks/zsh/gate.zsh"),
+};
+
 /// The hook for a shell; `None` where there is none.
 const fn hook(shell: LoginShell) -> Option<&'static Hook> {
     match shell {
         LoginShell::Bash => Some(&BASH),
-        LoginShell::Zsh | LoginShell::Fish | LoginShell::Posix | LoginShell::Restricted | LoginShell::Other => None,
+        LoginShell::Zsh => Some(&ZSH),
+        LoginShell::Fish | LoginShell::Posix | LoginShell::Restricted | LoginShell::Other => None,
     }
 }
 
@@ -92,7 +100,7 @@ fn encode(script: &str) -> String {
 mod tests {
     use super::*;
 
-    const HOOKED: [LoginShell; 1] = [LoginShell::Bash];
+    const HOOKED: [LoginShell; 2] = [LoginShell::Bash, LoginShell::Zsh];
 
     #[test]
     fn the_command_holds_the_whole_hook_and_fits_an_argument() {

@@ -107,6 +107,54 @@ fn a_bash_is_the_login_shell_that_it_would_be() {
     );
 }
 
+/// What a zsh says of itself. The hook's own functions and arrays, and parameters of modules, are left out.
+const FACTS_OF_ZSH: &str = r"
+setopt; unsetopt
+print -r -- $0 $ZSH_ARGZERO $- $# $SHLVL $HISTFILE $HISTSIZE $SAVEHIST ${(q)IFS} ${ZDOTDIR-unset} ${(q)PS1}
+env | sort
+trap; alias; umask; ulimit -a; hash -d; jobs
+ls -A ~; print -r -- /proc/$$/fd/*(:t); print -r -- {/dev/shm,/tmp}/.opspilot*(N)
+print -l ${(ok)functions:#__opspilot*}
+print -l ${(ok)parameters[(R)^*special*]:#(__opspilot*|precmd_functions|preexec_functions|facts)}
+bindkey; zle -lL; fc -l
+";
+
+#[test]
+fn a_zsh_is_the_login_shell_that_it_would_be() {
+    let (stage, mut guarded) = Stage::alone(Shell::Zsh, "");
+    let [facts, shown] = ["facts", "shown"].map(|file| stage.home(0).join(file));
+    std::fs::write(facts, FACTS_OF_ZSH).unwrap();
+    let tell = "source ~/facts >~/shown 2>&1; exit 3";
+
+    let mut plain = stage.enter_directly(0);
+    plain.expect(&guarded.prompt);
+    plain.line(tell);
+    assert_eq!(plain.finish(), 3);
+    let expected = std::fs::read_to_string(&shown).unwrap();
+
+    guarded.type_keys(format!("{tell}\r").as_bytes());
+    assert_eq!(guarded.terminal.finish(), 3);
+    let told = std::fs::read_to_string(&shown).unwrap();
+    assert_eq!(comparable(&told), comparable(&expected));
+}
+
+#[test]
+fn a_zsh_reads_the_files_of_a_login_shell_in_their_order() {
+    let profile = "print -r zshrc $0 ${ZDOTDIR-unset} >>~/order\n";
+    let stage = Stage::set(Shell::Zsh, 1);
+    let home = stage.home(0);
+    std::fs::create_dir_all(&home).unwrap();
+    for file in [".zshenv", ".zprofile", ".zlogin", ".zlogout"] {
+        let record = format!("[[ -o login ]] && print -r {file} ${{ZDOTDIR-unset}} >>~/order\n");
+        std::fs::write(home.join(file), record).unwrap();
+    }
+    rows(&stage, stage.enter_at_prompt(0, profile));
+    assert_eq!(
+        std::fs::read_to_string(home.join("order")).unwrap(),
+        ".zshenv unset\n.zprofile unset\nzshrc -zsh unset\n.zlogin unset\n.zlogout unset\n"
+    );
+}
+
 #[test]
 fn nothing_of_the_hook_is_in_the_environment_or_the_arguments() {
     let (stage, mut session) = Stage::alone(Shell::Bash, "");

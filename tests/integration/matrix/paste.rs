@@ -64,7 +64,6 @@ fn in_bash() {
 }
 
 #[test]
-#[ignore = "zsh has no hook yet"]
 fn in_zsh() {
     each_line_of_a_paste_is_asked_about(Shell::Zsh);
     nothing_of_a_paste_runs_after_a_refused_line(Shell::Zsh);

@@ -133,7 +133,7 @@ const ZSH: &[Place] = &[
     place("read -rs 'p?pw: '", PW),
     place("IFS= read -rs 'p?pw: '", PW),
     place("(read -s 'p?pw: ')", PW),
-    place("f() { read -s 'p?pw: ' }; f", PW),
+    place("f() { read -s 'p?pw: '; }; f", PW),
     place("p=$(read -s 'p?pw: '; echo $#p)", PW),
     place("stty -echo; printf 'pw: '; read p; stty echo", PW),
     place("python3 -c 'import getpass; getpass.getpass()'", &["Password: "]),

@@ -1,10 +1,9 @@
 //! zsh.
 
 use super::common::{after_lines, edited, everywhere, posix_syntax, with_profiles};
-use super::{More, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
+use super::{Ended, More, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
 
 #[test]
-#[ignore = "zsh has no hook yet"]
 fn lines_are_known_and_nothing_passes() {
     let tally = play_all(
         Shell::Zsh,
@@ -15,6 +14,7 @@ fn lines_are_known_and_nothing_passes() {
             editing(),
             several(),
             keys(),
+            within(),
             in_the_way(),
             rc_files(),
         ]
@@ -158,13 +158,10 @@ fn keys() -> Vec<Scenario> {
     vec![
         scenario(
             "a key that types a line and enters it",
-            &[
-                Type(b"bindkey -s '^T' '^Utouch RAN; rm -rf /zz^M'\r"),
-                Prompt,
-                Type(b"\x14"),
-            ],
-            &["bindkey -s '^T' '^Utouch RAN; rm -rf /zz^M'", "touch RAN; rm -rf /zz"],
-        ),
+            &[Type(b"\x14")],
+            &["touch RAN; rm -rf /zz"],
+        )
+        .with_profile("bindkey -s '^T' '^Utouch RAN; rm -rf /zz^M'\n"),
         scenario(
             "a key that runs a function",
             &[Type(b"\x14"), Type(b"echo after\r")],
@@ -173,6 +170,26 @@ fn keys() -> Vec<Scenario> {
         .with_profile("w() { echo wx >/dev/null; }\nzle -N w\nbindkey '^T' w\n")
         .may_be_unknown(),
     ]
+}
+
+fn within() -> Vec<Scenario> {
+    let lines = &[
+        Type(b"zsh\r"),
+        Runs,
+        Prompt,
+        Type(b"touch RAN; rm -rf /zz\r"),
+        See("Is denied"),
+        Prompt,
+        Type(b"exit\r"),
+        Ended(3),
+        Prompt,
+        Type(b"echo out\r"),
+    ];
+    vec![scenario(
+        "a zsh within",
+        lines,
+        &["zsh", "touch RAN; rm -rf /zz", "exit", "echo out"],
+    )]
 }
 
 /// Users who are in the gate's way, knowing or not. The line that does it is known, and those after it.
@@ -184,6 +201,18 @@ fn in_the_way() -> Vec<Scenario> {
         ("nounset", "setopt nounset"),
         ("errexit", "setopt errreturn"),
         ("xtrace", "setopt xtrace"),
+        ("both arrays are unset", "unset precmd_functions preexec_functions"),
+        ("SIGINT is trapped", "trap 'echo caught' INT"),
+        ("SIGINT is ignored", "trap '' INT"),
+        ("SIGINT has a function", "TRAPINT() { return 0; }"),
+        ("emulate sh", "emulate sh"),
+        ("another history", "fc -p"),
+        ("a history that keeps nothing", "zshaddhistory() { return 1; }"),
+        (
+            "a history that changes lines",
+            "setopt histnostore histreduceblanks histnofunctions",
+        ),
+        ("the profile once more", "source ~/.zshrc"),
     ])
 }
 
@@ -214,6 +243,46 @@ fn rc_files() -> Vec<Scenario> {
             "alias print='echo x' read='echo y' local='echo z'\n",
         ),
         ("completion", "autoload -Uz compinit; compinit -u -D\n"),
+        ("verbose", "setopt verbose\n"),
+        ("errexit", "setopt errexit\n"),
+        ("emulate ksh", "emulate ksh\n"),
+        ("a ZERR trap", "trap 'echo ERR' ZERR\n"),
+        ("a function TRAPDEBUG", "TRAPDEBUG() { : }\n"),
+        ("no PATH", "PATH=\n"),
+        ("an empty IFS", "IFS=\n"),
+        ("no aliases", "setopt noaliases\n"),
+        ("an exported prompt", "export PS1\n"),
+        ("TMOUT", "TMOUT=600\n"),
+        ("a history of one line", "HISTSIZE=1\n"),
+        (
+            "a shared history",
+            "setopt sharehistory; HISTFILE=~/.hist; SAVEHIST=9\n",
+        ),
+        (
+            "options that change how words are read",
+            "setopt shwordsplit globsubst nullglob cshjunkiequotes noclobber warncreateglobal\n",
+        ),
+        (
+            "POSIX's options",
+            "setopt posixbuiltins posixtraps posixidentifiers posixstrings\n",
+        ),
+        (
+            "functions in place of builtins",
+            "print() { echo mine; }; read() { echo mine; }; kill() { echo mine; }\n",
+        ),
+        (
+            "hooks by the book",
+            "autoload -Uz add-zsh-hook; x() { : }; add-zsh-hook precmd x; add-zsh-hook preexec x\n",
+        ),
+        (
+            "arrays of one's own",
+            "x() { : }; precmd_functions=(x); preexec_functions=(x)\n",
+        ),
+        (
+            "output held until the prompt, and a prompt before it",
+            "print -n 'soon> '; exec {o}>&1 1>/dev/null; \
+             f() { exec 1>&$o {o}>&-; precmd_functions=(${precmd_functions:#f}); }; precmd_functions+=(f)\n",
+        ),
     ]);
     let empty = with_profiles(&[("an empty prompt", "PS1=\n")]);
     all.extend(empty.into_iter().map(|scenario| scenario.with_prompt("")));
