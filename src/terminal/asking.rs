@@ -10,6 +10,9 @@ use crate::domain::{Dialect, Exactness};
 /// The most user input held back, in bytes; what comes on top of it is dropped.
 const MAX_HELD: usize = 1024 * 1024;
 
+/// The most output that is hidden after one refusal, in bytes; what comes on top of it is shown.
+const MAX_HIDDEN: usize = 64 * 1024;
+
 /// The most questions that one prompt may ask; a shell that asks more is not followed any longer.
 const MAX_CHALLENGES: usize = 256;
 
@@ -67,6 +70,8 @@ pub(super) struct Asking {
     challenges: Vec<String>,
     pending: Option<Pending>,
     running: Option<Running>,
+    /// Output that may still be hidden, in bytes; `None` while the shell hides nothing.
+    hiding: Option<usize>,
     /// User input held back.
     held: Vec<u8>,
     /// User input not held back any longer.
@@ -85,6 +90,7 @@ impl Asking {
             challenges: Vec::new(),
             pending: None,
             running: None,
+            hiding: None,
             held: Vec::new(),
             released: Vec::new(),
         }
@@ -140,6 +146,12 @@ impl Asking {
         }
     }
 
+    /// Whether `count` bytes that the shell writes now are not for the user: a shell that refuses a line by a detour says so.
+    pub(super) fn hides(&mut self, count: usize) -> bool {
+        self.hiding = self.hiding.and_then(|left| left.checked_sub(count));
+        self.hiding.is_some()
+    }
+
     /// What the line that runs opens on its terminal.
     pub(super) fn opens(&self) -> Option<Opens> {
         self.running.as_ref().and_then(|running| running.opens)
@@ -177,6 +189,7 @@ impl Asking {
                 None => out.push(Effect::Forged),
             },
             Report::Unasked(line) => self.unasked(lossy(&line), out),
+            Report::Hide(hide) => self.hiding = (hide && self.state == State::Denied).then_some(MAX_HIDDEN),
         }
     }
 
@@ -190,6 +203,7 @@ impl Asking {
             self.lose(out);
         }
         self.seq = prompted.seq;
+        self.hiding = None;
         self.challenges.clear();
         self.drop_question(out);
         self.end(
@@ -302,6 +316,7 @@ impl Asking {
     }
 
     fn lose(&mut self, out: &mut Vec<Effect>) {
+        self.hiding = None;
         self.drop_question(out);
         if self.state != State::Lost {
             self.state = State::Lost;

@@ -33,12 +33,25 @@ const ZSH: Hook = Hook {
     gate: include_str!("hooks/zsh/gate.zsh"),
 };
 
+const FISH: Hook = Hook {
+    start: include_str!("hooks/fish/start.sh"),
+    login: include_str!("hooks/fish/login.fish"),
+    inner: include_str!("hooks/fish/inner.fish"),
+    gate: include_str!("hooks/fish/gate.fish"),
+};
+
+/// A fish that is given a command to run reads its configuration first. The login shell, which will read it too, begins
+/// with the environment from before, as it would without the detour; in fish's language.
+const FISH_ENVIRONMENT: &str =
+    "set -l e; test -r /proc/$fish_pid/environ; and set e -i (string split0 </proc/$fish_pid/environ); exec env $e";
+
 /// The hook for a shell; `None` where there is none.
 const fn hook(shell: LoginShell) -> Option<&'static Hook> {
     match shell {
         LoginShell::Bash => Some(&BASH),
         LoginShell::Zsh => Some(&ZSH),
-        LoginShell::Fish | LoginShell::Posix | LoginShell::Restricted | LoginShell::Other => None,
+        LoginShell::Fish => Some(&FISH),
+        LoginShell::Posix | LoginShell::Restricted | LoginShell::Other => None,
     }
 }
 
@@ -50,8 +63,13 @@ pub(super) fn login(shell: LoginShell) -> Option<Vec<u8>> {
     let hook = hook(shell)?;
     let login = fill(hook.login, "@GATE@", hook.gate);
     let script = fill(BOOTSTRAP, "@START@", &fill(hook.start, "@LOGIN@", &login));
+    let exec = if shell == LoginShell::Fish {
+        FISH_ENVIRONMENT
+    } else {
+        "exec"
+    };
     let command = format!(
-        r#"exec sh -c 'eval "$(printf %s "$1" | tr "\140^" "\134\047")"' sh '{}'"#,
+        r#"{exec} sh -c 'eval "$(printf %s "$1" | tr "\140^" "\134\047")"' sh '{}'"#,
         encode(&script)
     );
     Some(command.into_bytes())
@@ -100,7 +118,7 @@ fn encode(script: &str) -> String {
 mod tests {
     use super::*;
 
-    const HOOKED: [LoginShell; 2] = [LoginShell::Bash, LoginShell::Zsh];
+    const HOOKED: [LoginShell; 3] = [LoginShell::Bash, LoginShell::Zsh, LoginShell::Fish];
 
     #[test]
     fn the_command_holds_the_whole_hook_and_fits_an_argument() {
@@ -139,6 +157,12 @@ mod tests {
             assert_eq!(code.lines().filter(|line| *line == ".").count(), 1, "{shell:?}");
         }
         assert!(inner_line().len() < 1000 && inner_line().starts_with(b" eval "));
+    }
+
+    #[test]
+    fn a_fish_begins_with_the_environment_from_before() {
+        assert!(login(LoginShell::Fish).unwrap().starts_with(b"set -l e;"));
+        assert!(login(LoginShell::Bash).unwrap().starts_with(b"exec sh -c"));
     }
 
     #[test]

@@ -63,6 +63,14 @@ impl Layer {
         }
     }
 
+    /// Whether `count` bytes that it writes now are not for the user.
+    pub(super) fn hides(&mut self, count: usize) -> bool {
+        match self {
+            Self::Asking(shell) => shell.hides(count),
+            Self::Program(_) => false,
+        }
+    }
+
     /// Answers the question that stands.
     pub(super) fn answer(&mut self, verdict: Verdict, out: &mut Vec<Effect>) {
         match self {

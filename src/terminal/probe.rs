@@ -9,13 +9,13 @@ pub enum LoginShell {
     Bash,
     /// zsh.
     Zsh,
-    /// fish.
+    /// fish 3.4 or newer: can be hooked.
     Fish,
     /// dash, ash, mksh, ksh, sh.
     Posix,
     /// A restricted shell: never touched.
     Restricted,
-    /// Anything else, csh and bash before 4.4 among them.
+    /// Anything else, csh, bash before 4.4 and fish before 3.4 among them.
     Other,
 }
 
@@ -27,7 +27,7 @@ impl LoginShell {
             ([], [], []) => Self::Posix,
             (version, [], []) => bash_by_version(&String::from_utf8_lossy(version)),
             ([], _, []) => Self::Zsh,
-            ([], [], _) => Self::Fish,
+            ([], [], version) => fish_by_version(&String::from_utf8_lossy(version)),
             _ => Self::Other,
         }
     }
@@ -46,11 +46,11 @@ impl LoginShell {
 
 /// The command line to run, without a PTY. `marker` is letters and digits, and never used twice.
 ///
-/// Every login shell understands it; what only bash knows stands in a string that only a bash gets.
+/// Every login shell understands it; what only one of them knows stands in a string that only that one gets.
 #[must_use]
 pub fn command(marker: &str) -> String {
     format!(
-        r#"echo {marker} $SHELL; sh -c 'case $SHELL in */bash) exec "$SHELL" -c "echo {marker}-bash \$BASH_VERSION \$-";; esac'"#
+        r#"echo {marker} $SHELL; sh -c 'case $SHELL in */bash) exec "$SHELL" -c "echo {marker}-bash \$BASH_VERSION \$-";; */fish) exec "$SHELL" -N -c "echo {marker}-fish \$version";; esac'"#
     )
 }
 
@@ -63,7 +63,7 @@ pub fn parse(output: &[u8], marker: &str) -> Option<LoginShell> {
     Some(match program {
         "bash" => bash(after(&output, &format!("{marker}-bash"))),
         "zsh" => LoginShell::Zsh,
-        "fish" => LoginShell::Fish,
+        "fish" => fish_by_version(after(&output, &format!("{marker}-fish")).unwrap_or_default()),
         "sh" | "dash" | "ash" | "mksh" | "ksh" | "ksh93" | "yash" => LoginShell::Posix,
         restricted if restricted.starts_with('r') && restricted.ends_with("sh") => LoginShell::Restricted,
         _ => LoginShell::Other,
@@ -90,13 +90,25 @@ fn bash(facts: Option<&str>) -> LoginShell {
 }
 
 fn bash_by_version(version: &str) -> LoginShell {
-    let mut numbers = version.split('.').map_while(|number| number.parse::<u32>().ok());
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if version >= (4, 4) {
+    if major_and_minor(version) >= (4, 4) {
         LoginShell::Bash
     } else {
         LoginShell::Other
     }
+}
+
+fn fish_by_version(version: &str) -> LoginShell {
+    if major_and_minor(version) >= (3, 4) {
+        LoginShell::Fish
+    } else {
+        LoginShell::Other
+    }
+}
+
+/// The first two numbers of a version; 0 for what is none.
+fn major_and_minor(version: &str) -> (u32, u32) {
+    let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -108,14 +120,17 @@ mod tests {
     }
 
     #[test]
-    fn shells_are_told_by_name_and_bash_by_version() {
+    fn shells_are_told_by_name_and_bash_and_fish_by_version() {
         for (output, shell) in [
             ("k3y /bin/bash\nk3y-bash 5.2.15(1)-release hBc\n", LoginShell::Bash),
             ("k3y /usr/local/bin/bash\nk3y-bash 4.4.0 hBc\n", LoginShell::Bash),
             ("k3y /bin/bash\nk3y-bash 4.3.11 hBc\n", LoginShell::Other),
             ("k3y /bin/bash\nk3y-bash 10.0.1 hBc\n", LoginShell::Bash),
             ("k3y /usr/bin/zsh\n", LoginShell::Zsh),
-            ("k3y /usr/bin/fish\n", LoginShell::Fish),
+            ("k3y /usr/bin/fish\nk3y-fish 3.6.0\n", LoginShell::Fish),
+            ("k3y /usr/bin/fish\nk3y-fish 3.4.0-12-g8b1a\n", LoginShell::Fish),
+            ("k3y /usr/bin/fish\nk3y-fish 4.0b1\n", LoginShell::Fish),
+            ("k3y /usr/bin/fish\nk3y-fish 3.3.1\n", LoginShell::Other),
             ("k3y /bin/dash\n", LoginShell::Posix),
             ("k3y /bin/tcsh\n", LoginShell::Other),
             ("k3y \n", LoginShell::Other),
@@ -149,7 +164,13 @@ mod tests {
     }
 
     #[test]
-    fn a_bash_that_does_not_speak_as_one_is_not_hooked() {
-        assert_eq!(parsed("k3y /bin/bash\n"), Some(LoginShell::Other));
+    fn a_shell_that_does_not_speak_as_what_it_is_called_is_not_hooked() {
+        for output in [
+            "k3y /bin/bash\n",
+            "k3y /bin/fish\n",
+            "k3y /bin/fish\nk3y-bash 5.2.15 hBc\n",
+        ] {
+            assert_eq!(parsed(output), Some(LoginShell::Other), "{output}");
+        }
     }
 }

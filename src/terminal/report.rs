@@ -19,6 +19,8 @@ pub(super) enum Report {
     Taken { id: String, run: bool, strays: Vec<u8> },
     /// `U`: a line ran that was not asked about.
     Unasked(Vec<u8>),
+    /// `H`: whether what the shell writes now is an after-effect of the refusal, of no interest to the user.
+    Hide(bool),
 }
 
 /// The end of what ran before, as far as the shell knows it.
@@ -80,6 +82,7 @@ impl Report {
                 strays: strays.to_vec(),
             }),
             [b"U", line] => Some(Self::Unasked(line.to_vec())),
+            [b"H", hide @ (b"1" | b"0")] => Some(Self::Hide(hide == b"1")),
             _ => None,
         }
     }

@@ -159,7 +159,9 @@ impl Terminal {
         if let Above::Awaited(lookout) = &mut self.above {
             lookout.shown(now, bytes);
         }
-        self.show(bytes, out);
+        if !self.top().hides(bytes.len()) {
+            self.show(bytes, out);
+        }
     }
 
     fn show(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
@@ -486,6 +488,38 @@ mod tests {
         assert!(matches!(code.as_slice(), [Effect::ToTarget(code)] if code.ends_with(b"\n.\n")));
         assert_eq!(session.marks(2, "D;1;0;/root;0"), [shown("\r\x1b[K"), Effect::Ready]);
         assert_eq!(asked(&session.runs(2, 1, "rm -rf /x")), ["rm -rf /x"]);
+    }
+
+    #[test]
+    fn what_a_shell_does_to_refuse_a_line_is_hidden_while_it_says_so() {
+        let mut session = Session::prompted();
+        session.marks(1, "G;1.7;h;2;ls;/;");
+        session.gate.answer(Verdict::Cancel, &mut Vec::new());
+        assert_eq!(session.marks(1, "V;1.7;n;"), [Effect::Cancelled]);
+        session.marks(1, "H;1");
+        assert_eq!(session.target("There are still jobs active"), []);
+        session.marks(1, "H;0");
+        assert_eq!(session.target("$ "), [shown("$ ")]);
+        session.marks(1, "H;1");
+        session.marks(1, "D;2;0;/;0");
+        assert_eq!(session.target("$ "), [shown("$ ")], "a prompt ends it");
+    }
+
+    #[test]
+    fn only_a_refusal_hides_and_only_so_much() {
+        let mut session = Session::prompted();
+        session.marks(1, "H;1");
+        assert_eq!(session.target("text"), [shown("text")]);
+        session.runs(1, 1, "ls");
+        session.marks(1, "H;1");
+        assert_eq!(session.target("text"), [shown("text")]);
+        session.marks(1, "D;2;0;/;0");
+        session.marks(1, "G;2.7;h;2;ls;/;");
+        session.gate.answer(Verdict::Cancel, &mut Vec::new());
+        session.marks(1, "V;2.7;n;");
+        session.marks(1, "H;1");
+        let flood = "x".repeat(1024);
+        assert!((0..100).any(|_| !session.target(&flood).is_empty()));
     }
 
     #[test]

@@ -68,14 +68,14 @@ impl Config {
         self.policies = self.policies.replace("\"confirm\"", "\"allow\"");
     }
 
-    /// The table of one human user.
-    pub(crate) fn person(name: &str, key: &Key) -> String {
-        user(name, "kind = \"human\"", key)
-    }
-
     /// Asks about what cannot be known.
     pub(crate) fn ask_about_the_unknown(&mut self) {
         self.policies = self.policies.replace("unknown = \"allow\"", "unknown = \"confirm\"");
+    }
+
+    /// The table of one human user.
+    pub(crate) fn person(name: &str, key: &Key) -> String {
+        user(name, "kind = \"human\"", key)
     }
 
     /// The table of one target, with `more` lines in it.

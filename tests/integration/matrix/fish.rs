@@ -4,12 +4,15 @@ use super::common::{after_lines, edited, everywhere, with_profiles};
 use super::{Ended, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
 
 #[test]
-#[ignore = "fish has no hook yet"]
 fn lines_are_known_and_nothing_passes() {
     let tally = play_all(
         Shell::Fish,
         &[
-            everywhere(),
+            everywhere()
+                .into_iter()
+                .filter(|scenario| !ELSEWHERE.contains(&scenario.name.as_str()))
+                .collect(),
+            instead(),
             edited(),
             editing(),
             several(),
@@ -22,12 +25,31 @@ fn lines_are_known_and_nothing_passes() {
     assert!(tally.percent() >= 97.0, "{tally}");
 }
 
+/// What is not like this in fish: it misses an interrupt that comes while it draws, and a program has the terminal only
+/// some time after its line was let.
+const ELSEWHERE: [&str; 2] = ["^C", "cat"];
+
+fn instead() -> Vec<Scenario> {
+    vec![scenario(
+        "cat",
+        &[
+            Type(b"printf 'g%s\\n' o; cat\r"),
+            See("go\n"),
+            Type(b"some data\r"),
+            See("some data\nsome data"),
+            Type(b"\x04"),
+            Prompt,
+        ],
+        &["printf 'g%s\\n' o; cat"],
+    )]
+}
+
 fn editing() -> Vec<Scenario> {
     vec![
         scenario(
             "completion",
             &[Type(b"cat uniq\t"), See("uefile_zzz"), Type(b"\r")],
-            &["cat uniquefile_zzz"],
+            &["cat uniquefile_zzz "],
         ),
         scenario(
             "^R",
@@ -62,23 +84,25 @@ fn editing() -> Vec<Scenario> {
         scenario(
             "a prompt on the right",
             &[
-                Type(b"function fish_right_prompt; set_color red; echo right; end\r"),
+                Type(b"functions -c right fish_right_prompt\r"),
                 PromptIs("right"),
                 Prompt,
                 Type(b"echo rp\r"),
             ],
-            &["function fish_right_prompt; set_color red; echo right; end", "echo rp"],
-        ),
+            &["functions -c right fish_right_prompt", "echo rp"],
+        )
+        .with_profile("function right; set_color red; echo right; end\n"),
         scenario(
             "no prompt",
             &[
-                Type(b"function fish_prompt; end\r"),
+                Type(b"functions -e fish_prompt; functions -c none fish_prompt\r"),
                 PromptIs(""),
                 Ended(1),
                 Type(b"echo np\r"),
             ],
-            &["function fish_prompt; end", "echo np"],
-        ),
+            &["functions -e fish_prompt; functions -c none fish_prompt", "echo np"],
+        )
+        .with_profile("function none; end\n"),
         scenario(
             "a suggestion that is taken",
             &[
@@ -142,6 +166,19 @@ fn editing() -> Vec<Scenario> {
             &["read -s p; echo got", "echo done"],
         ),
         scenario(
+            "read -s with the keys of vi, and a paste",
+            &[
+                Type(b"read -s p; echo got\r"),
+                Runs,
+                Type(b"\x1b[200~S3cret\rPw\x1b[201~\r"),
+                See("got"),
+                Prompt,
+                Type(b"echo done\r"),
+            ],
+            &["read -s p; echo got", "echo done"],
+        )
+        .with_profile("fish_vi_key_bindings\n"),
+        scenario(
             "read, with echo",
             &[
                 Type(b"read p; echo got\r"),
@@ -160,10 +197,46 @@ fn several() -> Vec<Scenario> {
     vec![
         scenario("a continued line", &[Type(b"echo a \\\rb\r")], &["echo a \\\nb"]),
         scenario("an open quote", &[Type(b"echo 'a\rb'\r")], &["echo 'a\nb'"]),
+        scenario("a block", &[Type(b"begin\recho $i\rend\r")], &["begin\necho $i\nend"]),
         scenario(
-            "a loop",
-            &[Type(b"for i in 1 2\recho $i\rend\r")],
-            &["for i in 1 2\n    echo $i\nend"],
+            "comments, and a line after one",
+            &[
+                Type(b"# rm -rf /x\r"),
+                Prompt,
+                Type(b"\x1b[200~# one\recho two\x1b[201~"),
+                See("two"),
+                Type(b"\r"),
+            ],
+            &["# one\necho two"],
+        ),
+        scenario(
+            "refused, and refused again, with a job in the background",
+            &[
+                Type(b"sleep 60 &\r"),
+                Prompt,
+                Type(b"touch RAN; rm -rf /1\r"),
+                Prompt,
+                Type(b"touch RAN; rm -rf /2\r"),
+                Prompt,
+                Type(b"kill (jobs -p)\r"),
+            ],
+            &[
+                "sleep 60 &",
+                "touch RAN; rm -rf /1",
+                "touch RAN; rm -rf /2",
+                "kill (jobs -p)",
+            ],
+        ),
+        scenario(
+            "refused lines are in the history like others",
+            &[
+                Type(b"echo a\r"),
+                Prompt,
+                Type(b"touch RAN; rm -rf /1\r"),
+                Prompt,
+                Type(b"\x1b[A\x1b[A\r"),
+            ],
+            &["echo a", "touch RAN; rm -rf /1", "echo a"],
         ),
         scenario(
             "a bracketed paste, which is one command",
@@ -188,24 +261,26 @@ fn keys() -> Vec<Scenario> {
     vec![
         scenario(
             "a key that enters a line of its own",
-            &[
-                Type(b"bind \\ct 'commandline \"touch RAN; rm -rf /zz\"; commandline -f execute'\r"),
-                Prompt,
-                Type(b"\x14"),
-                Type(b"\r"),
-            ],
-            &[
-                "bind \\ct 'commandline \"touch RAN; rm -rf /zz\"; commandline -f execute'",
-                "touch RAN; rm -rf /zz",
-            ],
+            &[Type(b"\x14"), Prompt, Type(b"echo after\r")],
+            &["touch RAN; rm -rf /zz", "echo after"],
         )
-        .may_be_unknown(),
+        .with_profile("bind \\ct 'commandline \"touch RAN; rm -rf /zz\"; commandline -f execute'\n"),
+        scenario(
+            "Enter is a function of the user's",
+            &[Type(b"echo enter\r")],
+            &["echo enter"],
+        )
+        .with_profile("function enter; commandline -f execute; end\nbind \\r enter\n"),
     ]
 }
 
 /// Users who are in the gate's way, knowing or not. The line that does it is known, and those after it.
 fn in_the_way() -> Vec<Scenario> {
-    after_lines(&[("no PATH", "set PATH"), ("Enter is bound anew", "bind \\r execute")])
+    after_lines(&[
+        ("no PATH", "set PATH"),
+        ("Enter is bound anew", "bind \\r execute"),
+        ("no IFS", "set -g IFS"),
+    ])
 }
 
 /// What people have in their profiles.
@@ -222,5 +297,14 @@ fn rc_files() -> Vec<Scenario> {
             "function a --on-event fish_prompt; true; end\nfunction b --on-event fish_preexec; true; end\nfunction c --on-event fish_postexec; true; end\n",
         ),
         ("no history", "set -g fish_history ''\n"),
+        (
+            "the keys of vi",
+            "fish_vi_key_bindings\nfunction fish_mode_prompt; end\n",
+        ),
+        ("a function for interrupts", "function i --on-signal INT; true; end\n"),
+        (
+            "functions called like builtins",
+            "function printf; end\nfunction commandline; end\nfunction stty; end\nfunction sleep; end\n",
+        ),
     ])
 }

@@ -70,7 +70,6 @@ fn in_zsh() {
 }
 
 #[test]
-#[ignore = "fish has no hook yet"]
 fn in_fish() {
     each_line_of_a_paste_is_asked_about(Shell::Fish);
     nothing_of_a_paste_runs_after_a_refused_line(Shell::Fish);
