@@ -189,11 +189,13 @@ pub enum HostKeys {
 /// How interactive lines are learnt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShellGate {
-    /// The hook where it can be placed.
+    /// The hook where it can be placed, otherwise the screen.
     Auto,
     /// The hook or no shell at all.
     Hook,
-    /// Never the hook; the session is `unknown`.
+    /// The screen, and never the hook.
+    Screen,
+    /// Neither; the session is `unknown`.
     Off,
 }
 

@@ -93,15 +93,10 @@ fn labels(table: &Table<'_>) -> Option<BTreeMap<String, String>> {
 }
 
 fn shell_gate(text: &str) -> Result<ShellGate, Fault> {
-    if text == "screen" {
-        return Err(Fault::new(
-            "`screen` is not supported by this version",
-            "use \"auto\", \"hook\" or \"off\"",
-        ));
-    }
     let choices = [
         ("auto", ShellGate::Auto),
         ("hook", ShellGate::Hook),
+        ("screen", ShellGate::Screen),
         ("off", ShellGate::Off),
     ];
     values::choice(text, &choices)

@@ -235,7 +235,6 @@ const FAULTS: &[ExpectedFault] = &[
     (r#"address = "[fd00::1]:2200""#, r#"address = "web-1""#, "targets[0].address", "`web-1` is not a host and a port", "10.0.0.11:22"),
     (r#"login = "deploy""#, r#"login = """#, "targets[0].login", "`` is not a login", "ASCII"),
     (r#"identity = "keys/web""#, r"identity = 1", "targets[0].identity", "wrong type (integer)", "a string"),
-    (r#"shell_gate = "hook""#, r#"shell_gate = "screen""#, "targets[0].shell_gate", "not supported by this version", "auto"),
     (r#"probe = "off""#, r#"probe = "on""#, "targets[0].probe", "not one of auto, off", "one of those"),
     (r#"users = ["alice"]"#, r#"users = ["bob"]"#, "policies[0].users[0]", "no user `bob`", "known: alice, deployer"),
     (r#"users = ["alice"]"#, r"users = []", "policies[0].users", "matches nothing", "leave the key out"),

@@ -19,7 +19,7 @@ use super::gated::{GatedTerminal, Over};
 use super::heard::Heard;
 use super::intake::Intake;
 use super::session::{LAST_WORDS, TargetSession};
-use super::shell::new_nonce;
+use super::shell::{new_nonce, screen_gate};
 use super::target_channel::{StartError, TargetChannel, TargetEar, TargetVoice};
 use super::user::{Gone, PtyRequest, REFUSED, Size, Voice, fail, refuse, say};
 
@@ -310,7 +310,9 @@ impl Whole {
     /// Follows the shells that the program opens on its terminal.
     async fn follow(&mut self, channel: TargetChannel, pty: PtyRequest, opens: Opens, began: Instant) -> Ending {
         let mut effects = Vec::new();
-        let gate = ShellGate::program(opens, new_nonce, began, &mut effects);
+        let by_screen = self.session.with_target(|target| target.shell_gate) == Some(Mode::Screen);
+        let screen = by_screen.then(|| screen_gate(Dialect::Bash, &pty)).flatten();
+        let gate = screen.unwrap_or_else(|| ShellGate::program(opens, new_nonce, began, &mut effects).into());
         let session = self.session.clone();
         let typed = self.held.take_data();
         let mut terminal = GatedTerminal::new(session, gate, Channel::Exec, pty, channel, &mut self.ear, &self.voice);

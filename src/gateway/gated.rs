@@ -1,6 +1,6 @@
 //! A terminal whose lines are known before they run: each is held, asked about, run or cancelled.
 //!
-//! One task owns both sides and the [`ShellGate`], and never waits for the gate: each line passes the gate in a task of
+//! One task owns both sides and the [`LineGate`], and never waits for the gate: each line passes the gate in a task of
 //! its own, and the two speak through [`Order`]s.
 
 use std::collections::VecDeque;
@@ -15,7 +15,7 @@ use crate::command::Opens;
 use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Permit, Refusal, Request, Submission};
 use crate::terminal::prompt;
-use crate::terminal::{Answer as Typed, AnswerReader, Effect, Line, LineEnd, Lost, ShellGate, Verdict};
+use crate::terminal::{Answer as Typed, AnswerReader, Effect, Line, LineEnd, LineGate, Lost, Verdict};
 
 use super::ask::{answered, terminal_block};
 use super::heard::Heard;
@@ -61,7 +61,7 @@ struct OpenLine {
 /// A terminal on a target whose lines pass the gate, between its user and the target.
 pub(super) struct GatedTerminal<'a> {
     session: Arc<TargetSession>,
-    gate: ShellGate,
+    gate: LineGate,
     channel: Channel,
     pty: PtyRequest,
     ear: &'a mut Intake,
@@ -99,7 +99,7 @@ pub(super) enum Over {
 impl<'a> GatedTerminal<'a> {
     pub(super) fn new(
         session: Arc<TargetSession>,
-        gate: ShellGate,
+        gate: LineGate,
         channel: Channel,
         pty: PtyRequest,
         target: TargetChannel,
@@ -256,7 +256,7 @@ impl<'a> GatedTerminal<'a> {
     }
 
     /// Lets the state machine take something, and does what it says.
-    async fn feed(&mut self, input: impl FnOnce(&mut ShellGate, &mut Vec<Effect>)) -> Result<(), Gone> {
+    async fn feed(&mut self, input: impl FnOnce(&mut LineGate, &mut Vec<Effect>)) -> Result<(), Gone> {
         let mut effects = Vec::new();
         input(&mut self.gate, &mut effects);
         for effect in effects {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::ShellGate as Mode;
-use crate::domain::Channel;
-use crate::terminal::ShellGate;
+use crate::domain::{Channel, Dialect};
+use crate::terminal::{LineGate, LoginShell, ScreenGate, ShellGate};
 
 use super::exec::attend_opaque_shell;
 use super::gated::{GatedTerminal, Over};
@@ -41,23 +41,52 @@ pub(super) async fn attend(
         Ok(connection) => connection,
         Err(error) => return fail(&voice, true, &error.to_string()).await,
     };
-    let login_shell = session.login_shell(&connection).await;
-    let gate = login_shell.and_then(|shell| ShellGate::login(shell, new_nonce, Instant::now()));
-    match (gate, mode) {
-        (Some((gate, bootstrap)), _) => match start(&connection, &pty, &environment, bootstrap).await {
-            Ok(channel) => {
-                let mut terminal = GatedTerminal::new(session, gate, Channel::Shell, pty, channel, &mut ear, &voice);
-                let over = terminal.serve(Vec::new(), &[]).await;
-                leave(over, &terminal.heard(), &voice).await
-            }
-            Err(error) => fail(&voice, true, &error.to_string()).await,
-        },
-        (None, Mode::Hook) => {
+    let Some(way) = way_to_lines(&session, &connection, mode, &pty).await else {
+        if mode == Mode::Hook {
             let reason = "this target allows only shells whose lines the bastion can know";
-            refuse(&voice, true, reason).await
+            return refuse(&voice, true, reason).await;
         }
-        (None, _) => attend_opaque_shell(session, Some(pty), environment, ear, voice).await,
+        return attend_opaque_shell(session, Some(pty), environment, ear, voice).await;
+    };
+    match start(&connection, &pty, &environment, way.bootstrap).await {
+        Ok(channel) => {
+            let mut terminal = GatedTerminal::new(session, way.gate, Channel::Shell, pty, channel, &mut ear, &voice);
+            let over = terminal.serve(Vec::new(), &[]).await;
+            leave(over, &terminal.heard(), &voice).await
+        }
+        Err(error) => fail(&voice, true, &error.to_string()).await,
     }
+}
+
+/// How a login shell's lines are known.
+struct Way {
+    gate: LineGate,
+    /// What starts the shell with its hook; `None` for the shell as it is.
+    bootstrap: Option<Vec<u8>>,
+}
+
+/// The surest way to know the lines of the account's shell that `mode` allows, if there is one.
+async fn way_to_lines(session: &TargetSession, connection: &Connection, mode: Mode, pty: &PtyRequest) -> Option<Way> {
+    let login_shell = match mode {
+        Mode::Screen => None,
+        Mode::Auto | Mode::Hook | Mode::Off => session.login_shell(connection).await,
+    };
+    if let Some((gate, bootstrap)) = login_shell.and_then(|shell| ShellGate::login(shell, new_nonce, Instant::now())) {
+        return Some(Way {
+            gate: gate.into(),
+            bootstrap: Some(bootstrap),
+        });
+    }
+    let by_screen = mode == Mode::Screen || (mode == Mode::Auto && connection.has_unix_shells());
+    let dialect = login_shell.map_or(Dialect::Bash, LoginShell::dialect);
+    let gate = by_screen.then(|| screen_gate(dialect, pty)).flatten()?;
+    Some(Way { gate, bootstrap: None })
+}
+
+/// A gate that reads lines off the user's screen.
+pub(super) fn screen_gate(dialect: Dialect, pty: &PtyRequest) -> Option<LineGate> {
+    let (columns, rows) = pty.size.characters();
+    ScreenGate::new(dialect, columns, rows).map(LineGate::from)
 }
 
 /// Ends the user's channel as the shell ended.
@@ -73,10 +102,13 @@ async fn start(
     connection: &Connection,
     pty: &PtyRequest,
     environment: &[(String, String)],
-    bootstrap: Vec<u8>,
+    bootstrap: Option<Vec<u8>>,
 ) -> Result<TargetChannel, StartError> {
     let mut channel = TargetChannel::open(connection, Some(pty), environment).await?;
-    channel.exec(bootstrap).await?;
+    match bootstrap {
+        Some(command) => channel.exec(command).await?,
+        None => channel.shell().await?,
+    }
     Ok(channel)
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use russh::Names;
 use russh::client::{self, AuthResult};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, known_hosts};
 use tokio::io::BufReader;
@@ -60,6 +61,7 @@ pub(super) enum ConnectError {
 pub(super) struct Connection {
     handle: client::Handle<Verifier>,
     host_key: String,
+    software: String,
 }
 
 impl Connection {
@@ -77,9 +79,11 @@ impl Connection {
         let identity = load_identity(target).await?;
         let socket = connect(target).await?;
         let shown = Arc::new(Mutex::new(Shown::Nothing));
+        let software = Arc::new(Mutex::new(String::new()));
         let verifier = Verifier {
             trusted: trusted_keys(target).await?,
             shown: shown.clone(),
+            software: software.clone(),
         };
         let connecting = client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, socket), verifier);
         let mut handle = connecting.await.map_err(|error| refused_host(&name, &shown, error))?;
@@ -88,7 +92,17 @@ impl Connection {
             Shown::Trusted(fingerprint) => fingerprint,
             _ => String::new(),
         };
-        Ok(Self { handle, host_key })
+        let software = software.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Self {
+            handle,
+            host_key,
+            software,
+        })
+    }
+
+    /// Whether its shells are those of a Unix host, by the software that its server says it is.
+    pub(super) fn has_unix_shells(&self) -> bool {
+        is_unix_server(&self.software)
     }
 
     /// SHA-256 fingerprint of the host key that was shown and trusted.
@@ -105,6 +119,13 @@ impl Connection {
     pub(super) async fn open_session(&self) -> Result<russh::Channel<client::Msg>, russh::Error> {
         self.handle.channel_open_session().await
     }
+}
+
+/// Windows and network gear have line editors of their own, which nothing here knows.
+fn is_unix_server(identification: &str) -> bool {
+    let software = identification.strip_prefix("SSH-2.0-").unwrap_or_default();
+    let is_unix = software.starts_with("OpenSSH_") || software.starts_with("dropbear");
+    is_unix && !software.starts_with("OpenSSH_for_Windows")
 }
 
 async fn connect(target: &Target) -> Result<TcpStream, ConnectError> {
@@ -212,6 +233,8 @@ pub(super) struct Verifier {
     trusted: Vec<PublicKey>,
     // A std mutex: written once in the handshake and read after it.
     shown: Arc<Mutex<Shown>>,
+    /// Its server's identification string, from RFC 4253, section 4.2. A std mutex as above.
+    software: Arc<Mutex<String>>,
 }
 
 impl client::Handler for Verifier {
@@ -232,5 +255,41 @@ impl client::Handler for Verifier {
         let accepted = matches!(verdict, Shown::Trusted(_));
         *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = verdict;
         Ok(accepted)
+    }
+
+    async fn kex_done(
+        &mut self,
+        _shared_secret: Option<&[u8]>,
+        _names: &Names,
+        session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        let software = String::from_utf8_lossy(session.remote_sshid()).into_owned();
+        *self.software.lock().unwrap_or_else(PoisonError::into_inner) = software;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unix_hosts_are_told_by_their_software() {
+        for unix in [
+            "SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3",
+            "SSH-2.0-dropbear_2022.83",
+            "SSH-2.0-dropbear",
+        ] {
+            assert!(is_unix_server(unix), "{unix}");
+        }
+        for other in [
+            "SSH-2.0-OpenSSH_for_Windows_9.5",
+            "SSH-2.0-Cisco-1.25",
+            "SSH-2.0-x OpenSSH_9.2",
+            "",
+            "OpenSSH_9.2",
+        ] {
+            assert!(!is_unix_server(other), "{other}");
+        }
     }
 }

@@ -12,7 +12,7 @@ pub enum Effect {
     ToTarget(Vec<u8>),
     /// The hook is in place and a prompt is about to show: for the first time, or again after [`Effect::Lost`].
     Ready,
-    /// The shell waits: decide, then call [`ShellGate::answer`].
+    /// The shell waits: decide, then give the gate its answer.
     Asking(Line),
     /// The shell has begun to run the line asked about.
     Started,
@@ -55,7 +55,7 @@ pub struct Line {
     pub bytes: Vec<u8>,
     /// The language that it is written in.
     pub dialect: Dialect,
-    /// Exact, or unknown.
+    /// Exact, read off the screen, or unknown.
     pub exactness: Exactness,
     /// The shell's working directory, by its own account.
     pub cwd: Option<String>,

@@ -1,8 +1,8 @@
 //! Shells and terminals: which line a shell is about to run, and how its user is asked. No I/O.
 //!
 //! [`ShellGate`] follows one interactive shell whose hook asks the bastion over its own terminal before it runs a line
-//! (`hooks/`); [`marks`] is the language that the two speak. [`prompt`] draws the question, [`AnswerReader`]
-//! and [`StdinCode`] read the answer.
+//! (`hooks/`); [`marks`] is the language that the two speak. [`ScreenGate`] reads the lines off the screen of a shell that
+//! takes no hook. [`prompt`] draws the question, [`AnswerReader`] and [`StdinCode`] read the answer.
 
 pub mod answer;
 mod asking;
@@ -10,16 +10,20 @@ mod bootstrap;
 pub mod code;
 pub mod effect;
 mod layer;
+pub mod lines;
 mod lookout;
 pub mod marks;
 pub mod probe;
 pub mod prompt;
 mod report;
+pub mod screen;
 pub mod shell;
 
 pub use answer::{Answer, AnswerReader, Fed};
 pub use code::{FirstLine, StdinCode, new_code, same_code};
 pub use effect::{Effect, Line, LineEnd, Lost, Verdict};
+pub use lines::LineGate;
 pub use probe::LoginShell;
 pub use prompt::{Assessed, ConsoleAddress, Expect, Question};
+pub use screen::ScreenGate;
 pub use shell::{NewNonce, ShellGate};

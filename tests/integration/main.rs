@@ -27,5 +27,7 @@ mod record;
 mod recording;
 mod reload;
 mod routing;
+mod screen;
+mod screen_gate;
 mod shell;
 mod target;

@@ -43,7 +43,11 @@ impl World {
 
     /// The ordinary configuration after `change`.
     pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let target = Sshd::start();
+        Self::on(Sshd::start(), change)
+    }
+
+    /// The ordinary configuration after `change`, in front of `target`.
+    pub(crate) fn on(target: Sshd, change: impl FnOnce(&mut Config)) -> Self {
         let bastion = Bastion::start(&target, change);
         Self { bastion, target }
     }
