@@ -190,6 +190,7 @@ impl Asking {
             },
             Report::Unasked(line) => self.unasked(lossy(&line), out),
             Report::Hide(hide) => self.hiding = (hide && self.state == State::Denied).then_some(MAX_HIDDEN),
+            Report::Barrier(_) | Report::Drained { .. } => out.push(Effect::Forged),
         }
     }
 
@@ -352,13 +353,13 @@ fn opened_by(ask: &Ask, dialect: Dialect) -> Option<Opens> {
     texts.find_map(|text| opens(&parse(text, dialect)))
 }
 
-fn to_target(bytes: Vec<u8>, out: &mut Vec<Effect>) {
+pub(super) fn to_target(bytes: Vec<u8>, out: &mut Vec<Effect>) {
     if !bytes.is_empty() {
         out.push(Effect::ToTarget(bytes));
     }
 }
 
-fn hold(held: &mut Vec<u8>, bytes: &[u8]) {
+pub(super) fn hold(held: &mut Vec<u8>, bytes: &[u8]) {
     let room = MAX_HELD.saturating_sub(held.len());
     held.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
 }
@@ -373,7 +374,7 @@ fn as_typed(mut strays: Vec<u8>) -> Vec<u8> {
     strays
 }
 
-fn lossy(bytes: &[u8]) -> String {
+pub(super) fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

@@ -45,13 +45,21 @@ const FISH: Hook = Hook {
 const FISH_ENVIRONMENT: &str =
     "set -l e; test -r /proc/$fish_pid/environ; and set e -i (string split0 </proc/$fish_pid/environ); exec env $e";
 
+const POSIX: Hook = Hook {
+    start: include_str!("hooks/posix/start.sh"),
+    login: include_str!("hooks/posix/login.sh"),
+    inner: include_str!("hooks/posix/inner.sh"),
+    gate: include_str!("hooks/posix/gate.sh"),
+};
+
 /// The hook for a shell; `None` where there is none.
 const fn hook(shell: LoginShell) -> Option<&'static Hook> {
     match shell {
         LoginShell::Bash => Some(&BASH),
         LoginShell::Zsh => Some(&ZSH),
         LoginShell::Fish => Some(&FISH),
-        LoginShell::Posix | LoginShell::Restricted | LoginShell::Other => None,
+        LoginShell::Posix => Some(&POSIX),
+        LoginShell::Restricted | LoginShell::Other => None,
     }
 }
 
@@ -118,7 +126,7 @@ fn encode(script: &str) -> String {
 mod tests {
     use super::*;
 
-    const HOOKED: [LoginShell; 3] = [LoginShell::Bash, LoginShell::Zsh, LoginShell::Fish];
+    const HOOKED: [LoginShell; 4] = [LoginShell::Bash, LoginShell::Zsh, LoginShell::Fish, LoginShell::Posix];
 
     #[test]
     fn the_command_holds_the_whole_hook_and_fits_an_argument() {

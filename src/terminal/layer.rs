@@ -1,6 +1,9 @@
 //! One of the programs that stand on a terminal on top of each other.
 
+use std::time::Instant;
+
 use super::asking::Asking;
+use super::drain::Draining;
 use super::effect::{Effect, Verdict};
 use super::marks::Mark;
 use super::probe::LoginShell;
@@ -12,20 +15,26 @@ use crate::command::Opens;
 pub(super) enum Layer {
     /// A shell that asks before it runs a line.
     Asking(Box<Asking>),
+    /// A shell that cannot ask, and is held at its prompt.
+    Draining(Box<Draining>),
     /// A program that passed the gate as a whole, and what it opens.
     Program(Opens),
 }
 
 impl Layer {
     /// A shell whose hook will be told `nonce`.
-    pub(super) fn asking(nonce: String, shell: LoginShell) -> Self {
-        Self::Asking(Box::new(Asking::new(nonce, shell.dialect())))
+    pub(super) fn hooked(nonce: String, shell: LoginShell, now: Instant) -> Self {
+        match shell {
+            LoginShell::Posix => Self::Draining(Box::new(Draining::new(nonce, now))),
+            _ => Self::Asking(Box::new(Asking::new(nonce, shell.dialect()))),
+        }
     }
 
     /// Whether a mark carries the nonce of this layer.
     pub(super) fn wrote(&self, mark: &Mark<'_>) -> bool {
         match self {
             Self::Asking(shell) => mark.carries(shell.nonce()),
+            Self::Draining(shell) => mark.carries(shell.nonce()),
             Self::Program(_) => false,
         }
     }
@@ -34,6 +43,7 @@ impl Layer {
     pub(super) fn report(&mut self, report: Report, out: &mut Vec<Effect>) {
         match self {
             Self::Asking(shell) => shell.report(report, out),
+            Self::Draining(shell) => shell.report(report, out),
             Self::Program(_) => out.push(Effect::Forged),
         }
     }
@@ -42,6 +52,7 @@ impl Layer {
     pub(super) fn user_types(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
         match self {
             Self::Asking(shell) => shell.user_types(bytes, out),
+            Self::Draining(shell) => shell.user_types(bytes, out),
             Self::Program(_) if bytes.is_empty() => {}
             Self::Program(_) => out.push(Effect::ToTarget(bytes.to_vec())),
         }
@@ -51,14 +62,16 @@ impl Layer {
     pub(super) fn released(&mut self) -> Vec<u8> {
         match self {
             Self::Asking(shell) => shell.released(),
+            Self::Draining(shell) => shell.released(),
             Self::Program(_) => Vec::new(),
         }
     }
 
     /// Counts what the terminal shows.
-    pub(super) fn shown(&mut self, count: usize) {
+    pub(super) fn shown(&mut self, bytes: &[u8]) {
         match self {
-            Self::Asking(shell) => shell.shown(count),
+            Self::Asking(shell) => shell.shown(bytes.len()),
+            Self::Draining(shell) => shell.shown(bytes),
             Self::Program(_) => {}
         }
     }
@@ -67,6 +80,7 @@ impl Layer {
     pub(super) fn hides(&mut self, count: usize) -> bool {
         match self {
             Self::Asking(shell) => shell.hides(count),
+            Self::Draining(shell) => shell.hides(),
             Self::Program(_) => false,
         }
     }
@@ -75,6 +89,7 @@ impl Layer {
     pub(super) fn answer(&mut self, verdict: Verdict, out: &mut Vec<Effect>) {
         match self {
             Self::Asking(shell) => shell.answer(verdict, out),
+            Self::Draining(shell) => shell.answer(verdict, out),
             Self::Program(_) => {}
         }
     }
@@ -83,6 +98,7 @@ impl Layer {
     pub(super) fn hello(&mut self, out: &mut Vec<Effect>) {
         match self {
             Self::Asking(shell) => shell.hello(out),
+            Self::Draining(shell) => shell.hello(out),
             Self::Program(_) => out.push(Effect::Forged),
         }
     }
@@ -91,6 +107,7 @@ impl Layer {
     pub(super) fn unhookable(&mut self, out: &mut Vec<Effect>) {
         match self {
             Self::Asking(shell) => shell.unhookable(out),
+            Self::Draining(shell) => shell.unhookable(out),
             Self::Program(_) => out.push(Effect::Forged),
         }
     }
@@ -99,6 +116,7 @@ impl Layer {
     pub(super) fn opens(&self) -> Option<Opens> {
         match self {
             Self::Asking(shell) => shell.opens(),
+            Self::Draining(shell) => shell.opens(),
             Self::Program(opens) => Some(*opens),
         }
     }
@@ -107,6 +125,7 @@ impl Layer {
     pub(super) fn is_booting(&self) -> bool {
         match self {
             Self::Asking(shell) => shell.is_booting(),
+            Self::Draining(shell) => shell.is_booting(),
             Self::Program(_) => false,
         }
     }
@@ -115,6 +134,7 @@ impl Layer {
     pub(super) fn give_up_boot(&mut self, out: &mut Vec<Effect>) {
         match self {
             Self::Asking(shell) => shell.give_up_boot(out),
+            Self::Draining(shell) => shell.give_up_boot(out),
             Self::Program(_) => {}
         }
     }
@@ -123,7 +143,23 @@ impl Layer {
     pub(super) fn left(&mut self, out: &mut Vec<Effect>) {
         match self {
             Self::Asking(shell) => shell.left(out),
+            Self::Draining(shell) => shell.left(out),
             Self::Program(_) => {}
+        }
+    }
+
+    /// When [`Layer::timed_out`] is to be called, unless something else happens before.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self {
+            Self::Draining(shell) => shell.deadline(),
+            Self::Asking(_) | Self::Program(_) => None,
+        }
+    }
+
+    /// Takes note that time has passed.
+    pub(super) fn timed_out(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if let Self::Draining(shell) = self {
+            shell.timed_out(now, out);
         }
     }
 }

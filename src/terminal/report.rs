@@ -21,6 +21,10 @@ pub(super) enum Report {
     Unasked(Vec<u8>),
     /// `H`: whether what the shell writes now is an after-effect of the refusal, of no interest to the user.
     Hide(bool),
+    /// `S`: a shell at its prompt has made the terminal silent and gives back what was typed ahead.
+    Barrier(Barrier),
+    /// `Q`: all of it is given back, and the terminal is as it was.
+    Drained { id: String },
 }
 
 /// The end of what ran before, as far as the shell knows it.
@@ -30,6 +34,18 @@ pub(super) struct Prompted {
     pub(super) exit_code: Option<i32>,
     pub(super) cwd: Vec<u8>,
     pub(super) pipe_status: Vec<i32>,
+}
+
+/// How the terminal is set where a shell edits its next line, and by what.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Barrier {
+    pub(super) seq: u64,
+    /// What `stty -g` says.
+    pub(super) settings: Vec<u8>,
+    /// The shell's program file, without its directory; empty where it could not be found out.
+    pub(super) program: Vec<u8>,
+    /// The shell's `$-`.
+    pub(super) flags: Vec<u8>,
 }
 
 /// A question of the shell.
@@ -81,6 +97,13 @@ impl Report {
                 run: verdict == b"y",
                 strays: strays.to_vec(),
             }),
+            [b"S", seq, settings, program, flags] => Some(Self::Barrier(Barrier {
+                seq: number(seq)?,
+                settings: settings.to_vec(),
+                program: program.to_vec(),
+                flags: flags.to_vec(),
+            })),
+            [b"Q", id] => Some(Self::Drained { id: text(id) }),
             [b"U", line] => Some(Self::Unasked(line.to_vec())),
             [b"H", hide @ (b"1" | b"0")] => Some(Self::Hide(hide == b"1")),
             _ => None,

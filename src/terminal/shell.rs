@@ -42,7 +42,7 @@ impl ShellGate {
     #[must_use]
     pub fn login(shell: LoginShell, new_nonce: NewNonce, now: Instant) -> Option<(Self, Vec<u8>)> {
         let command = bootstrap::login(shell)?;
-        let bottom = Layer::asking(new_nonce(), shell);
+        let bottom = Layer::hooked(new_nonce(), shell, now);
         let mut terminal = Terminal::new(bottom, new_nonce);
         terminal.boot_deadline = Some(now + BOOT_LIMIT);
         Some((Self::over(terminal), command))
@@ -156,17 +156,18 @@ impl Terminal {
             }
             return;
         }
+        if self.top().hides(bytes.len()) {
+            return;
+        }
         if let Above::Awaited(lookout) = &mut self.above {
             lookout.shown(now, bytes);
         }
-        if !self.top().hides(bytes.len()) {
-            self.show(bytes, out);
-        }
+        self.show(bytes, out);
     }
 
     fn show(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
         for layer in iter::once(&mut self.bottom).chain(&mut self.inner) {
-            layer.shown(bytes.len());
+            layer.shown(bytes);
         }
         match out.last_mut() {
             Some(Effect::ToUser(before)) => before.extend_from_slice(bytes),
@@ -196,7 +197,7 @@ impl Terminal {
         };
         let is_prompt = matches!(report, Report::Prompt(_));
         if is_prompt && self.is_hooked_by(mark) {
-            self.hooked(out);
+            self.hooked(now, out);
         } else if is_prompt && self.below(mark).is_some() {
             self.return_to(mark, out);
         } else if !self.top().wrote(mark) {
@@ -231,14 +232,14 @@ impl Terminal {
     }
 
     /// The first prompt of an inner shell that has its hook now. It takes the place of the one that is shown already.
-    fn hooked(&mut self, out: &mut Vec<Effect>) {
+    fn hooked(&mut self, now: Instant, out: &mut Vec<Effect>) {
         if let Above::Hooking(Hooking {
             nonce,
             shell: Some(shell),
             ..
         }) = mem::replace(&mut self.above, Above::Nothing)
         {
-            self.inner.push(Layer::asking(nonce, shell));
+            self.inner.push(Layer::hooked(nonce, shell, now));
             self.show(b"\r\x1b[K", out);
         }
     }
@@ -310,12 +311,17 @@ impl Terminal {
             Above::Awaited(lookout) => lookout.deadline(),
             Above::Hooking(hooking) => Some(hooking.deadline),
         };
-        above.into_iter().chain(self.boot_deadline).min()
+        let top = self.inner.last().unwrap_or(&self.bottom);
+        above.into_iter().chain(self.boot_deadline).chain(top.deadline()).min()
     }
 
     fn timed_out(&mut self, now: Instant, out: &mut Vec<Effect>) {
         if self.boot_deadline.take_if(|deadline| *deadline <= now).is_some() {
             self.bottom.give_up_boot(out);
+            self.settle(now, out);
+        }
+        if self.top().deadline().is_some_and(|deadline| deadline <= now) {
+            self.top().timed_out(now, out);
             self.settle(now, out);
         }
         match &mut self.above {

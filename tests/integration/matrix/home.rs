@@ -19,6 +19,8 @@ pub(crate) enum Shell {
     Zsh,
     Fish,
     Dash,
+    Ash,
+    Mksh,
     /// Says that it is a bash, and is a Python script on a terminal: its profile.
     Hostile,
 }
@@ -30,6 +32,8 @@ impl Shell {
             Self::Zsh => "zsh",
             Self::Fish => "fish",
             Self::Dash => "dash",
+            Self::Ash => "ash",
+            Self::Mksh => "mksh",
         }
     }
 
@@ -46,7 +50,7 @@ impl Shell {
             Self::Bash => ".bash_profile",
             Self::Zsh => ".zshrc",
             Self::Fish => ".config/fish/config.fish",
-            Self::Dash => ".profile",
+            Self::Dash | Self::Ash | Self::Mksh => ".profile",
             Self::Hostile => "target.py",
         }
     }
@@ -54,7 +58,7 @@ impl Shell {
     /// What sets the prompts, and no more than that.
     fn prompts(self) -> String {
         match self {
-            Self::Bash | Self::Dash => format!("PS1='{PROMPT}'\nPS2='{MORE}'\n"),
+            Self::Bash | Self::Dash | Self::Ash | Self::Mksh => format!("PS1='{PROMPT}'\nPS2='{MORE}'\n"),
             Self::Zsh => format!("PS1='{PROMPT}'\nPS2='{MORE}'\nHISTSIZE=100\nSAVEHIST=100\n"),
             Self::Hostile => String::new(),
             Self::Fish => format!("function fish_prompt\n  echo -n '{PROMPT}'\nend\nset -g fish_greeting\n"),
@@ -102,6 +106,7 @@ impl Homes {
         let homes = self.of("").display().to_string();
         let shell = match self.shell {
             Shell::Hostile => self.dir.path().join("bash"),
+            Shell::Ash => self.ash(),
             honest => honest.path(),
         };
         let shell = shell.display();
@@ -121,6 +126,13 @@ impl Homes {
              [ \"$command\" ] || exec bash -c 'exec -a \"-${{0##*/}}\" \"$0\"' \"$SHELL\"\n\
              exec \"$SHELL\" -c \"$command\"\n"
         )
+    }
+
+    /// Debian's busybox goes by its own name only.
+    fn ash(&self) -> PathBuf {
+        let path = self.dir.path().join("ash");
+        std::os::unix::fs::symlink("/bin/busybox", &path).unwrap();
+        path
     }
 
     /// Makes the home of `whose`, with what scenarios expect there.
