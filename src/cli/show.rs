@@ -92,6 +92,8 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "execution_time_ms",
             "stdout_length",
             "stderr_length",
+            "input_length",
+            "input_sha256",
         ],
     ),
     (

@@ -92,7 +92,7 @@ fn substituted(script: Option<&Word>, variables: &Variables) -> Fed {
 }
 
 /// Whether a program takes its commands from standard input.
-fn reads_commands(command: &SimpleCommand) -> bool {
+pub(super) fn reads_commands(command: &SimpleCommand) -> bool {
     let arguments = command.arguments();
     let is_stdin = |word: &Word| matches!(word.text.as_str(), "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0");
     match command.program() {

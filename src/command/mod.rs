@@ -18,6 +18,8 @@ mod pattern;
 mod redact;
 mod rescue;
 mod scan;
+mod splitter;
+mod stdin;
 mod token;
 mod unwrap;
 mod variables;
@@ -33,6 +35,8 @@ pub use opens::{Opens, opens};
 pub use operand::{OperandClass, operand_class};
 pub use pattern::pattern;
 pub use redact::redact;
+pub use splitter::{MAX_UNIT, Piece, Splitter};
+pub use stdin::{Interpreted, Stdin, password_on_stdin, program_on_stdin};
 
 /// One submitted command, brought down to what it would run.
 #[derive(Debug, Clone)]

@@ -56,7 +56,8 @@ fn opened_by(command: &SimpleCommand, script: &Script) -> Option<Opens> {
     }
 }
 
-fn opens_shell(program: &str, arguments: &[Word], wraps_nothing: impl Fn() -> bool) -> bool {
+/// Whether a program opens a shell where it is given no command.
+pub(super) fn opens_shell(program: &str, arguments: &[Word], wraps_nothing: impl Fn() -> bool) -> bool {
     if is_shell(program) {
         return is_interactive(arguments);
     }

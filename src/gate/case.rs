@@ -32,6 +32,8 @@ const CRITICAL_WORD: &str = "run-it";
 pub(super) struct Case {
     pub uid: CommandUid,
     pub request: Request,
+    /// The command that reads this one on its standard input.
+    pub parent: Option<CommandId>,
     pub engine: Arc<Engine>,
     /// `None` where there is nothing to score: what runs is not known.
     assessment: Option<Assessment>,
@@ -87,6 +89,7 @@ impl Case {
             seen_at_submission: seen,
             context_before: None,
             request,
+            parent: None,
             engine,
             assessment,
             mac,
@@ -96,11 +99,12 @@ impl Case {
     }
 
     /// The right to run it. Called once, after the record is durable and the question answered.
-    pub(super) fn permit(&mut self, id: Option<CommandId>) -> Permit {
-        match &mut self.request.submission {
-            Submission::Command { bytes, .. } => Permit::new(std::mem::take(bytes), id),
-            Submission::Ran { .. } | Submission::Opaque { .. } => Permit::new(Vec::new(), id),
-        }
+    pub(super) fn permit(&mut self, recorded: Option<CommandId>) -> Permit {
+        let bytes = match &mut self.request.submission {
+            Submission::Command { bytes, .. } | Submission::Text { bytes, .. } => std::mem::take(bytes),
+            Submission::Ran { .. } | Submission::Opaque { .. } => Vec::new(),
+        };
+        Permit::new(bytes, recorded)
     }
 
     /// The row as it is first written.
@@ -110,7 +114,7 @@ impl Case {
         NewCommand {
             uid: self.uid,
             session_id: session.id,
-            parent_id: None,
+            parent_id: self.parent,
             timestamp: self.submitted_at,
             user: session.user.clone(),
             target: session.target.clone(),
@@ -290,7 +294,7 @@ impl Case {
             (Some(assessment), _) => &assessment.redacted,
             (None, Submission::Opaque { description, .. }) => description,
             (None, Submission::Ran { .. }) => "line that is not known",
-            (None, Submission::Command { .. }) => "",
+            (None, Submission::Command { .. } | Submission::Text { .. }) => "",
         }
     }
 
@@ -306,6 +310,7 @@ impl Case {
     fn exactness(&self) -> Exactness {
         match &self.request.submission {
             Submission::Command { exactness, .. } => *exactness,
+            Submission::Text { .. } => Exactness::Exact,
             Submission::Ran { bytes, .. } if !bytes.is_empty() => Exactness::Exact,
             Submission::Ran { .. } | Submission::Opaque { .. } => Exactness::Unknown,
         }
@@ -361,7 +366,7 @@ fn decide(engine: &Engine, request: &Request, assessment: Option<&Assessment>) -
             verdict.decision = Decision::Allow;
         }
         Submission::Ran { .. } => verdict.decision = Decision::Allow,
-        Submission::Command { .. } | Submission::Opaque { .. } => {}
+        Submission::Command { .. } | Submission::Text { .. } | Submission::Opaque { .. } => {}
     }
     Some(verdict)
 }
@@ -420,6 +425,10 @@ fn script(submission: &Submission) -> Option<Script> {
         Submission::Ran { bytes, dialect } if !bytes.is_empty() => {
             Some(command::parse(&String::from_utf8_lossy(bytes), *dialect))
         }
+        Submission::Text { bytes, interpreted } => {
+            let equal = interpreted.command_line(&String::from_utf8_lossy(bytes));
+            Some(command::parse(&equal, Dialect::Bash))
+        }
         Submission::Command { .. } | Submission::Ran { .. } | Submission::Opaque { .. } => None,
     }
 }
@@ -448,13 +457,13 @@ fn with_aliases(
 fn aliases(submission: &Submission) -> &[(String, String)] {
     match submission {
         Submission::Command { aliases, .. } => aliases,
-        Submission::Ran { .. } | Submission::Opaque { .. } => &[],
+        Submission::Text { .. } | Submission::Ran { .. } | Submission::Opaque { .. } => &[],
     }
 }
 
 fn bytes(submission: &Submission) -> &[u8] {
     match submission {
-        Submission::Command { bytes, .. } | Submission::Ran { bytes, .. } => bytes,
+        Submission::Command { bytes, .. } | Submission::Text { bytes, .. } | Submission::Ran { bytes, .. } => bytes,
         Submission::Opaque { .. } => &[],
     }
 }

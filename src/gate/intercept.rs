@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::command::Interpreted;
 use crate::context::Snapshot;
 use crate::domain::{Channel, Dialect, Exactness, Name, SessionId};
 use crate::terminal::Question;
@@ -53,6 +54,13 @@ pub enum Submission {
         exactness: Exactness,
         /// The aliases in it and what they stand for, as the shell says.
         aliases: Vec<(String, String)>,
+    },
+    /// A text that another interpreter reads on its standard input, judged as the call that takes it as an argument.
+    Text {
+        /// Its exact bytes.
+        bytes: Vec<u8>,
+        /// What reads it.
+        interpreted: Interpreted,
     },
     /// A line that a shell ran without asking: it is put on record, and nothing else can be done about it.
     Ran {

@@ -5,6 +5,7 @@
 mod case;
 mod engine;
 mod hosts;
+mod input;
 mod intercept;
 mod pending;
 mod permit;
@@ -111,22 +112,34 @@ impl Gate {
     ) -> Result<Ending, Refusal> {
         let mut case = self.assess(request)?;
         let id = self.record(&case).await?;
+        let permit = self.permit(&mut case, id, observer, intercept).await?;
+        let concurrent = self.hosts.started(&case.request.session.target);
+        let ending = intercept.run(permit).await;
+        self.hosts.ended(&case.request.session.target);
+        self.finish(case, id, &ending, concurrent, observer).await;
+        Ok(ending)
+    }
+
+    /// The right to run what is on record: asked for where the policy says so.
+    async fn permit<I: Intercept>(
+        &self,
+        case: &mut Case,
+        id: Option<CommandId>,
+        observer: &Observer,
+        intercept: &mut I,
+    ) -> Result<Permit, Refusal> {
         match case.start {
             Start::Denied => return Err(case.denial()),
             Start::Held => {
-                let consent = self.ask(&mut case, observer, intercept).await;
-                self.resolve(&case, id, consent).await?;
+                let consent = self.ask(case, observer, intercept).await;
+                self.resolve(case, id, consent).await?;
             }
             Start::Running => {}
         }
         if case.verdict.decision == Decision::Warn {
             intercept.warn(&case.question()).await;
         }
-        let concurrent = self.hosts.started(&case.request.session.target);
-        let ending = intercept.run(case.permit(id)).await;
-        self.hosts.ended(&case.request.session.target);
-        self.finish(case, id, &ending, concurrent, observer).await;
-        Ok(ending)
+        Ok(case.permit(id))
     }
 
     /// Assesses and decides, from memory alone. Where user or target are not configured any longer, the door is closed.
@@ -273,7 +286,7 @@ impl Gate {
     }
 }
 
-/// Whether a command that cannot be recorded may run all the same.
+/// Whether what cannot be recorded may run all the same.
 fn unrecorded(case: &Case, error: &StoreError) -> Result<(), Refusal> {
     tracing::error!(user = %case.request.session.user, uid = %case.uid, %error, "cannot record a command");
     match case.engine.config.store.on_failure {

@@ -10,17 +10,17 @@ use crate::domain::CommandId;
 #[derive(Debug)]
 pub struct Permit {
     bytes: Vec<u8>,
-    command: Option<CommandId>,
+    recorded: Option<CommandId>,
 }
 
 impl Permit {
-    pub(super) fn new(bytes: Vec<u8>, command: Option<CommandId>) -> Self {
-        Self { bytes, command }
+    pub(super) fn new(bytes: Vec<u8>, recorded: Option<CommandId>) -> Self {
+        Self { bytes, recorded }
     }
 
-    /// The number of the command; `None` where it runs without being on record.
-    pub fn command(&self) -> Option<CommandId> {
-        self.command
+    /// The command's number in the record; `None` where it goes unrecorded because the configuration prefers that.
+    pub fn recorded(&self) -> Option<CommandId> {
+        self.recorded
     }
 
     /// Gives the permit up for its bytes.

@@ -1,9 +1,10 @@
 //! What every way of asking shares.
 
+use crate::config::Server;
 use crate::domain::AnswerChannel;
 use crate::gate::{Answer, Asked};
 use crate::terminal::Question;
-use crate::terminal::prompt;
+use crate::terminal::prompt::{self, ConsoleAddress};
 
 use super::user::PtyRequest;
 
@@ -14,6 +15,15 @@ pub(super) fn terminal_block(question: &Question, pty: Option<&PtyRequest>) -> S
     let width = columns.map_or(80, |columns| u16::try_from(columns).unwrap_or(u16::MAX));
     let colour = pty.is_some_and(|pty| !pty.no_color && !matches!(pty.term.as_str(), "" | "dumb" | "unknown"));
     prompt::render(question, width, colour)
+}
+
+/// Where the question is answered at the console, and by whom.
+pub(super) fn console<'a>(server: &'a Server, asked: &'a Asked) -> ConsoleAddress<'a> {
+    ConsoleAddress {
+        port: server.listen.first().map_or(22, std::net::SocketAddr::port),
+        user: asked.answerer.as_str(),
+        public_name: &server.public_name,
+    }
 }
 
 /// An answer by the user of the session.

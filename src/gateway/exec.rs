@@ -1,23 +1,25 @@
 //! A program that runs as a whole: one exec request, or a shell whose lines are not known.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use russh::ChannelMsg;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use crate::command::{Opens, opens, parse};
+use crate::command::{Opens, Stdin, opens, parse};
 use crate::config::ShellGate as Mode;
-use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
+use crate::domain::{AnswerChannel, Channel, CommandId, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
-use crate::terminal::prompt::{self, ConsoleAddress};
-use crate::terminal::{self, AnswerReader, FirstLine, Question, ShellGate, StdinCode};
+use crate::terminal::prompt;
+use crate::terminal::{self, AnswerReader, FirstLine, LoginShell, Question, ShellGate, StdinCode};
 
-use super::ask::{answered, terminal_block};
+use super::ask::{answered, console, terminal_block};
 use super::gated::{GatedTerminal, Over};
 use super::heard::Heard;
+use super::held::Held;
 use super::intake::Intake;
+use super::script::{Input, Script};
 use super::session::{LAST_WORDS, TargetSession};
 use super::shell::{new_nonce, screen_gate};
 use super::target_channel::{StartError, TargetChannel, TargetEar, TargetVoice};
@@ -43,7 +45,12 @@ pub(super) async fn attend(
         )
         .await;
     }
-    let opened = opens(&parse(&String::from_utf8_lossy(&command), Dialect::Bash));
+    let script = parse(&String::from_utf8_lossy(&command), Dialect::Bash);
+    let opened = opens(&script);
+    let input = match pty {
+        Some(_) => None,
+        None => Input::of(&script, &session.login),
+    };
     let submission = Submission::Command {
         bytes: command,
         dialect: Dialect::Bash,
@@ -52,10 +59,12 @@ pub(super) async fn attend(
     };
     let mut whole = Whole::new(session, Starts::Exec, pty, environment, ear, voice);
     whole.opens = opened.filter(|_| whole.follows_shells());
-    whole.attend(Channel::Exec, submission).await
+    whole.input = input;
+    whole.attend(submission).await
 }
 
-/// Serves a shell whose lines are not known: asked about once where it has a PTY, recorded only where it has none.
+/// Serves a shell whose lines are not known: asked about once where it has a PTY. Where it has none, it reads commands on its
+/// standard input, and each of those is judged.
 pub(super) async fn attend_opaque_shell(
     session: Arc<TargetSession>,
     pty: Option<PtyRequest>,
@@ -68,7 +77,7 @@ pub(super) async fn attend_opaque_shell(
         judged: pty.is_some(),
     };
     let whole = Whole::new(session, Starts::Shell, pty, environment, ear, voice);
-    whole.attend(Channel::Shell, submission).await
+    whole.attend(submission).await
 }
 
 /// What a permit starts.
@@ -78,8 +87,14 @@ enum Starts {
     Shell,
 }
 
-/// What a held message without data counts for, bytes.
-const MESSAGE_WEIGHT: usize = 64;
+impl Starts {
+    fn channel(self) -> Channel {
+        match self {
+            Self::Exec => Channel::Exec,
+            Self::Shell => Channel::Shell,
+        }
+    }
+}
 
 /// One program between its user and the target.
 struct Whole {
@@ -94,6 +109,10 @@ struct Whole {
     question_open: bool,
     /// What the program opens on its terminal, if it has one.
     opens: Option<Opens>,
+    /// What the program of an exec request reads on its standard input, if that is a program in turn.
+    input: Option<Input>,
+    /// Why a command on the standard input did not run.
+    refused: Option<Refusal>,
     heard: Heard,
     /// Whether it was ended because what it opened was refused.
     cut_off: bool,
@@ -120,6 +139,8 @@ impl Whole {
             held,
             question_open: false,
             opens: None,
+            input: None,
+            refused: None,
             heard,
             cut_off: false,
         }
@@ -131,11 +152,11 @@ impl Whole {
         mode.is_some_and(|mode| mode != Mode::Off)
     }
 
-    async fn attend(mut self, channel: Channel, submission: Submission) -> Result<(), Gone> {
+    async fn attend(mut self, submission: Submission) -> Result<(), Gone> {
         let session = self.session.clone();
         let request = Request {
             session: session.seen_by_gate(),
-            channel,
+            channel: self.starts.channel(),
             submission,
             cwd: None,
         };
@@ -148,7 +169,10 @@ impl Whole {
         }
         match passed {
             Err(refusal) => self.tell_refusal(&refusal).await,
-            Ok(ending) => self.tell_ending(ending).await,
+            Ok(ending) => match self.refused.take() {
+                Some(refusal) => self.tell_refusal(&refusal).await,
+                None => self.tell_ending(ending).await,
+            },
         }
     }
 
@@ -187,7 +211,7 @@ impl Whole {
         self.question_open = true;
         let began = Instant::now();
         let mut reader = AnswerReader::new(asked.question.expect.clone(), 0);
-        while self.held.bytes <= MAX_HELD
+        while self.held.bytes() <= MAX_HELD
             && let Some(message) = self.ear.next().await
         {
             let data = match message {
@@ -223,7 +247,7 @@ impl Whole {
         }
         let mut first_line = asked.here.then(|| StdinCode::new(&asked.code));
         loop {
-            if self.held.bytes > MAX_HELD {
+            if self.held.bytes() > MAX_HELD {
                 // Unread, the rest waits in the client: nothing is lost, and nothing more is held.
                 return std::future::pending().await;
             }
@@ -252,13 +276,7 @@ impl Whole {
 
     fn code_block(&self, asked: &Asked) -> String {
         let engine = self.session.gate().engine();
-        let server = &engine.config.server;
-        let port = server.listen.first().map_or(22, std::net::SocketAddr::port);
-        let address = ConsoleAddress {
-            port,
-            user: asked.answerer.as_str(),
-            public_name: &server.public_name,
-        };
+        let address = console(&engine.config.server, asked);
         if asked.here {
             prompt::render_plain(&asked.question, &asked.code, &address)
         } else {
@@ -284,6 +302,65 @@ impl Whole {
             Ok(channel)
         };
         started.await.map_err(|error: StartError| error.to_string())
+    }
+
+    /// What the program is going to read on its standard input, if that is a program in turn.
+    async fn program_on_stdin(&mut self) -> Option<Input> {
+        let is_shell = matches!(self.starts, Starts::Shell) && self.pty.is_none();
+        if !is_shell || !self.follows_shells() {
+            return self.input.take();
+        }
+        let connection = self.session.connection().await.ok()?;
+        let dialect = match self.session.login_shell(&connection).await {
+            Some(LoginShell::Zsh) => Dialect::Zsh,
+            Some(LoginShell::Fish) => Dialect::Fish,
+            Some(LoginShell::Posix) => Dialect::Sh,
+            _ => Dialect::Bash,
+        };
+        Some(Input {
+            program: Stdin::Commands(dialect),
+            password_first: false,
+        })
+    }
+
+    /// Moves both directions until the target has closed, or the user has left; what the user sends passes the gate.
+    async fn relay_script(
+        &mut self,
+        channel: TargetChannel,
+        input: Input,
+        reader: Option<CommandId>,
+        began: Instant,
+    ) -> Ending {
+        let (target_ear, target_voice) = channel.split();
+        let (over, left) = (CancellationToken::new(), CancellationToken::new());
+        let (channel, voice) = (self.starts.channel(), &self.voice);
+        let mut script = Script::new(&self.session, channel, reader, input, voice, &target_voice, &over);
+        {
+            let down = async {
+                tokio::select! {
+                    () = listen(target_ear, voice, &mut self.heard) => {}
+                    () = last_words(&left) => {}
+                }
+                over.cancel();
+            };
+            let up = async {
+                let served = script.serve(&mut self.ear, &mut self.held).await;
+                left.cancel();
+                served.err()
+            };
+            tokio::select! {
+                ((), refused) = async { tokio::join!(down, up) } => self.refused = refused,
+                () = self.session.over() => {}
+            }
+        }
+        if let Err(error) = target_voice.close().await {
+            tracing::debug!(%error, "the target was gone before its channel was closed");
+        }
+        let ending = self.heard.ending(began.elapsed());
+        if let (Some(reader), Some(end)) = (reader, script.ended(ending.lost.clone())) {
+            self.session.gate().end_input(reader, end).await;
+        }
+        ending
     }
 
     /// Moves both directions until the target has closed, or the user has left.
@@ -355,61 +432,17 @@ impl Intercept for Whole {
 
     async fn run(&mut self, permit: Permit) -> Ending {
         let began = Instant::now();
-        if self.leave_question().await.is_err() || self.voice.mark(permit.command()).await.is_err() {
+        if self.leave_question().await.is_err() || self.voice.mark(permit.recorded()).await.is_err() {
             return Ending::lost("the user left before it could run", began.elapsed());
         }
+        let (reader, input) = (permit.recorded(), self.program_on_stdin().await);
         match self.start(permit).await {
-            Ok(channel) => match (self.pty.clone(), self.opens) {
-                (Some(pty), Some(opens)) => self.follow(channel, pty, opens, began).await,
+            Ok(channel) => match (self.pty.clone(), self.opens, input) {
+                (Some(pty), Some(opens), _) => self.follow(channel, pty, opens, began).await,
+                (None, _, Some(input)) => Box::pin(self.relay_script(channel, input, reader, began)).await,
                 _ => self.relay(channel, began).await,
             },
             Err(reason) => Ending::lost(reason, began.elapsed()),
-        }
-    }
-}
-
-/// What the user sent before the target could have it: data, end of input, signals and window sizes, in order.
-#[derive(Default)]
-struct Held {
-    messages: VecDeque<ChannelMsg>,
-    bytes: usize,
-}
-
-impl Held {
-    /// Keeps what the target is to hear later; anything else on an open channel means nothing.
-    fn push(&mut self, message: ChannelMsg) {
-        self.bytes += match &message {
-            ChannelMsg::Data { data } => data.len(),
-            ChannelMsg::Eof | ChannelMsg::WindowChange { .. } => MESSAGE_WEIGHT,
-            _ => return,
-        };
-        self.messages.push_back(message);
-    }
-
-    fn push_data(&mut self, bytes: Vec<u8>) {
-        if !bytes.is_empty() {
-            self.push(ChannelMsg::Data { data: bytes.into() });
-        }
-    }
-
-    /// Takes all data out.
-    fn take_data(&mut self) -> Vec<u8> {
-        let messages = std::mem::take(self).messages.into_iter();
-        let data = messages.filter_map(|message| match message {
-            ChannelMsg::Data { data } => Some(data),
-            _ => None,
-        });
-        data.flatten().collect()
-    }
-
-    /// Takes bytes off the beginning.
-    fn swallow(&mut self, mut count: usize) {
-        for message in &mut self.messages {
-            if let ChannelMsg::Data { data } = message {
-                let taken = count.min(data.len());
-                *data = data.slice(taken..);
-                count -= taken;
-            }
         }
     }
 }
@@ -428,11 +461,7 @@ async fn listen(mut target: TargetEar, voice: &Voice, heard: &mut Heard) {
 async fn speak(ear: &mut Intake, held: &mut Held, target: &TargetVoice) {
     let mut heard = true;
     loop {
-        let message = match held.messages.pop_front() {
-            Some(message) => Some(message),
-            None => ear.next().await,
-        };
-        match message {
+        match held.next(ear).await {
             None | Some(ChannelMsg::Close) => break,
             Some(message) => heard = heard && target.relay(message).await.is_ok(),
         }
@@ -446,33 +475,12 @@ async fn close(target: &TargetVoice) {
     }
 }
 
-fn no(asked: &Asked) -> Answer {
-    answered(asked, false, AnswerChannel::Terminal)
+/// Returns when the target has had the time for its last words after `left`.
+async fn last_words(left: &CancellationToken) {
+    left.cancelled().await;
+    sleep(LAST_WORDS).await;
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn data(bytes: &'static [u8]) -> ChannelMsg {
-        ChannelMsg::Data { data: bytes.into() }
-    }
-
-    #[test]
-    fn the_code_is_swallowed_wherever_the_reads_fell() {
-        let mut held = Held::default();
-        for message in [data(b"AB"), data(b"C123\nre"), data(b"st")] {
-            held.push(message);
-        }
-        held.swallow(7);
-        let left: Vec<u8> = held
-            .messages
-            .iter()
-            .flat_map(|message| match message {
-                ChannelMsg::Data { data } => data.to_vec(),
-                _ => Vec::new(),
-            })
-            .collect();
-        assert_eq!(left, b"rest");
-    }
+fn no(asked: &Asked) -> Answer {
+    answered(asked, false, AnswerChannel::Terminal)
 }

@@ -404,7 +404,7 @@ impl<'a> GatedTerminal<'a> {
     /// The permit is for the very bytes that the shell waits with, or for nothing.
     async fn run(&mut self, subject: Subject, permit: Permit, reply: oneshot::Sender<Ending>) -> Result<(), Gone> {
         self.withdraw(subject).await?;
-        self.voice.mark(permit.command()).await?;
+        self.voice.mark(permit.recorded()).await?;
         let running = Running::new(reply);
         match (subject, self.stage(subject)) {
             (Subject::Line(_), Some(stage @ Stage::Held(_))) if stage.holds(&permit.redeem()) => {

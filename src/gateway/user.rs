@@ -166,6 +166,11 @@ impl Voice {
         }
     }
 
+    /// Returns when the user has closed the channel, or is gone.
+    pub(super) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
     /// Ends the channel with an exit code.
     pub(super) async fn exit(&self, code: u32) -> Result<(), Gone> {
         self.half.exit_status(code).await.map_err(|_| Gone)?;

@@ -19,6 +19,7 @@ pub(super) enum Change {
     Resolved(CommandId, Resolution),
     Finished(CommandId, Box<Outcome>),
     Amended(CommandId, Box<Aftermath>),
+    InputEnded(CommandId, InputEnd),
     SnapshotSaved(NewSnapshot),
     RecordingBegan(NewRecording),
     RecordingEnded(RecordingId, RecordingEnd),
@@ -34,6 +35,7 @@ impl Change {
             Self::Resolved(..) => "command_resolved",
             Self::Finished(..) => "command_finished",
             Self::Amended(..) => "command_amended",
+            Self::InputEnded(..) => "command_input_ended",
             Self::SnapshotSaved(_) => "snapshot_saved",
             Self::RecordingBegan(_) => "recording_began",
             Self::RecordingEnded(..) => "recording_ended",
@@ -49,6 +51,7 @@ impl Change {
             Self::Resolved(_, resolution) => serde_json::to_string(resolution),
             Self::Finished(_, outcome) => serde_json::to_string(outcome),
             Self::Amended(_, aftermath) => serde_json::to_string(aftermath),
+            Self::InputEnded(_, end) => serde_json::to_string(end),
             Self::SnapshotSaved(snapshot) => serde_json::to_string(snapshot),
             Self::RecordingBegan(recording) => serde_json::to_string(recording),
             Self::RecordingEnded(id, end) => serde_json::to_string(&json!({ "channel": id.channel, "end": end })),
@@ -58,7 +61,11 @@ impl Change {
     /// The command that it is about.
     pub(super) fn command_id(&self) -> Option<CommandId> {
         match self {
-            Self::Recorded(id, _) | Self::Resolved(id, _) | Self::Finished(id, _) | Self::Amended(id, _) => Some(*id),
+            Self::Recorded(id, _)
+            | Self::Resolved(id, _)
+            | Self::Finished(id, _)
+            | Self::Amended(id, _)
+            | Self::InputEnded(id, _) => Some(*id),
             Self::SessionBegan(_)
             | Self::SessionEnded(..)
             | Self::SnapshotSaved(_)
@@ -75,7 +82,11 @@ impl Change {
             Self::Recorded(_, command) => Some(command.session_id),
             Self::RecordingBegan(recording) => Some(recording.id.session_id),
             Self::RecordingEnded(id, _) => Some(id.session_id),
-            Self::Resolved(..) | Self::Finished(..) | Self::Amended(..) | Self::SnapshotSaved(_) => None,
+            Self::Resolved(..)
+            | Self::Finished(..)
+            | Self::Amended(..)
+            | Self::InputEnded(..)
+            | Self::SnapshotSaved(_) => None,
         }
     }
 }
@@ -392,6 +403,27 @@ pub struct Aftermath {
     pub evidence: Option<Value>,
 }
 
+/// The end of a command that read others on its standard input: theirs was not seen one by one, and is known to be past.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct InputEnd {
+    /// What passed without having been understood; `None` where nothing did.
+    pub rest: Option<InputRest>,
+    /// Why the end was not seen; `None` where it was.
+    pub lost: Option<String>,
+}
+
+/// The rest of an input that was not understood, and passed as a whole.
+#[derive(Debug, Clone, Serialize)]
+pub struct InputRest {
+    /// The row that stands for it; one of those that were read.
+    pub id: CommandId,
+    /// Its length, bytes.
+    pub length: u64,
+    /// Its SHA-256.
+    #[serde(serialize_with = "hexadecimal")]
+    pub sha256: [u8; 32],
+}
+
 /// A target as it was seen.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewSnapshot {
@@ -480,6 +512,10 @@ impl RecordingState {
             Self::Cut(reason) | Self::Failed { reason, .. } => Some(reason),
         }
     }
+}
+
+fn hexadecimal<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&super::chain::hex(digest))
 }
 
 fn digest_only<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {

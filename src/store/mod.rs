@@ -32,8 +32,8 @@ use uuid::Uuid;
 
 pub use chain::ChainState;
 pub use change::{
-    Aftermath, Answer, End, Forecast, HostInfo, NewCommand, NewRecording, NewSession, NewSnapshot, Outcome,
-    RecordingEnd, RecordingId, RecordingState, Resolution, Scoring, SessionEnd, Start, Verdict,
+    Aftermath, Answer, End, Forecast, HostInfo, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot,
+    Outcome, RecordingEnd, RecordingId, RecordingState, Resolution, Scoring, SessionEnd, Start, Verdict,
 };
 pub use error::StoreError;
 pub use reader::{
@@ -117,6 +117,26 @@ impl Store {
         Ok(id)
     }
 
+    /// Records commands that were submitted together, in this order; each has an answer of its own. They share transactions
+    /// with one another, and are durable when this returns.
+    ///
+    /// # Errors
+    /// For each, as [`Store::record`].
+    pub async fn record_all(&self, commands: Vec<NewCommand>) -> Vec<Result<CommandId, StoreError>> {
+        let count = i64::try_from(commands.len()).unwrap_or(i64::MAX);
+        let first = self.shared.last_command_id.fetch_add(count, Ordering::Relaxed) + 1;
+        let mut waiting = Vec::with_capacity(commands.len());
+        for (id, command) in (first..).map(CommandId).zip(commands) {
+            let submitted = self.submit(Change::Recorded(id, Box::new(command))).await;
+            waiting.push((id, submitted));
+        }
+        let mut recorded = Vec::with_capacity(waiting.len());
+        for (id, submitted) in waiting {
+            recorded.push(durable(submitted).await.map(|()| id));
+        }
+        recorded
+    }
+
     /// Records how a question ended: the command runs, or it never will. Durable when this returns.
     ///
     /// # Errors
@@ -139,6 +159,14 @@ impl Store {
     /// [`StoreError::NotAmendable`] where there is nothing to add to, and as [`Store::record`].
     pub async fn amend_context_after(&self, id: CommandId, aftermath: Aftermath) -> Result<(), StoreError> {
         self.write(Change::Amended(id, Box::new(aftermath))).await
+    }
+
+    /// Records that a command which read others on its standard input has ended, and they with it.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub async fn end_input(&self, reader: CommandId, end: InputEnd) -> Result<(), StoreError> {
+        self.write(Change::InputEnded(reader, end)).await
     }
 
     /// Keeps a whole snapshot of a target.
@@ -185,15 +213,23 @@ impl Store {
     }
 
     async fn write(&self, change: Change) -> Result<(), StoreError> {
+        durable(self.submit(change).await).await
+    }
+
+    /// Queues a change; its answer comes when it is durable.
+    async fn submit(&self, change: Change) -> Result<Submitted, StoreError> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Write(change, reply);
-        self.shared
-            .requests
-            .send(request)
-            .await
-            .map_err(|_| StoreError::Closed)?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        let queued = self.shared.requests.send(request).await;
+        queued.map(|()| answer).map_err(|_| StoreError::Closed)
     }
+}
+
+/// The answer to a change that is queued.
+type Submitted = oneshot::Receiver<Result<(), StoreError>>;
+
+async fn durable(submitted: Result<Submitted, StoreError>) -> Result<(), StoreError> {
+    submitted?.await.unwrap_or(Err(StoreError::Closed))
 }
 
 fn open(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<Store, StoreError> {

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::StoreError;
 use super::cache::Count;
+use super::chain::hex;
 use super::change::{
-    Aftermath, Change, End, NewCommand, NewRecording, NewSession, NewSnapshot, Outcome, RecordingEnd, RecordingId,
-    RecordingState, Resolution, SessionEnd, Start,
+    Aftermath, Change, End, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot, Outcome,
+    RecordingEnd, RecordingId, RecordingState, Resolution, SessionEnd, Start,
 };
 use super::sql::{count, rfc3339};
 use super::tally::{self, Step, Subject};
@@ -24,6 +25,7 @@ pub(super) fn project(connection: &Connection, bastion_id: &str, change: &Change
         Change::Resolved(id, resolution) => resolve(connection, *id, resolution),
         Change::Finished(id, outcome) => finish(connection, *id, outcome),
         Change::Amended(id, aftermath) => amend(connection, *id, aftermath),
+        Change::InputEnded(id, end) => end_input(connection, *id, end).map(|()| Vec::new()),
         Change::SnapshotSaved(snapshot) => save_snapshot(connection, snapshot).map(|()| Vec::new()),
         Change::RecordingBegan(recording) => begin_recording(connection, bastion_id, recording).map(|()| Vec::new()),
         Change::RecordingEnded(id, end) => end_recording(connection, *id, end).map(|()| Vec::new()),
@@ -268,6 +270,29 @@ fn amend(connection: &Connection, id: CommandId, aftermath: &Aftermath) -> Resul
             ..Step::default()
         },
     )
+}
+
+/// Ends what a command read on its standard input and was sent. No count moves: nothing is known of how it ended.
+fn end_input(connection: &Connection, reader: CommandId, end: &InputEnd) -> Result<(), StoreError> {
+    let state = if end.lost.is_some() {
+        State::Interrupted
+    } else {
+        State::Finished
+    };
+    connection
+        .prepare_cached(
+            "UPDATE command_executions SET state = ?2, state_reason = coalesce(?3, state_reason)
+             WHERE parent_id = ?1 AND state = 'running'",
+        )?
+        .execute(params![reader.0, state.as_str(), end.lost])?;
+    if let Some(InputRest { id, length, sha256 }) = &end.rest {
+        connection
+            .prepare_cached(
+                "UPDATE command_executions SET input_length = ?3, input_sha256 = ?4 WHERE id = ?2 AND parent_id = ?1",
+            )?
+            .execute(params![reader.0, id.0, count(*length), hex(sha256)])?;
+    }
+    Ok(())
 }
 
 /// The subject of a command that was moved to `to`; an error where it was not in the state to be moved from.

@@ -17,6 +17,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0001_record.sql")),
     M::up(include_str!("../../migrations/0002_lines.sql")),
     M::up(include_str!("../../migrations/0003_recordings.sql")),
+    M::up(include_str!("../../migrations/0004_scripts.sql")),
 ];
 
 /// `OPIL`, in the file's header: what tells our databases from those of other programs.

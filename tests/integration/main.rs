@@ -29,5 +29,6 @@ mod reload;
 mod routing;
 mod screen;
 mod screen_gate;
+mod script;
 mod shell;
 mod target;

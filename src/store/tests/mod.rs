@@ -5,6 +5,7 @@ mod files;
 mod life;
 mod questions;
 mod recordings;
+mod scripts;
 
 use rusqlite::Connection;
 use serde_json::{Map, Value};

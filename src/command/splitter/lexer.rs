@@ -1,0 +1,500 @@
+//! Quotes, expansions, here-documents and operators, byte by byte, with a stack of its own: it can stop anywhere and go on.
+
+use crate::domain::Dialect;
+
+use super::documents::Bodies;
+use super::words::{Closing, Commands, Position, Word};
+
+/// Deepest nesting that is followed.
+const MAX_NESTING: usize = 1_000;
+
+/// What the bytes so far came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No end yet.
+    More,
+    /// A unit ends here. `blank`: there is no command in it.
+    End { at: usize, blank: bool },
+    /// Not to be understood: nested too deeply, or with a NUL byte in it.
+    Lost,
+}
+
+/// Reads one unit after the other. Positions count from the beginning of the unit.
+#[derive(Debug)]
+pub(super) struct Lexer {
+    dialect: Dialect,
+    at: usize,
+    /// What the position stands in; the first is the whole input.
+    frames: Vec<Frame>,
+    /// Whether no command has begun.
+    blank: bool,
+}
+
+/// What a position stands in.
+#[derive(Debug)]
+enum Frame {
+    Commands(Commands),
+    /// `'...'`.
+    Single,
+    /// `$'...'`, and the single quotes of fish.
+    Escaped,
+    /// `"..."`.
+    Double,
+    /// `` `...` ``.
+    Backtick,
+    /// `${...}`; whether single quotes in it stand for themselves.
+    Parameter {
+        literal: bool,
+    },
+    /// `((...))` or `$((...))`, with so many parentheses open; or two subshells, if they do not close together.
+    Arithmetic {
+        open: usize,
+        around: Closing,
+    },
+    /// `$[...]`.
+    Bracket,
+    /// Parentheses without commands in them: of an array, a pattern, a function's head.
+    Group {
+        of_function: bool,
+    },
+    Comment,
+    Documents(Bodies),
+}
+
+/// What one step did.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    Moved,
+    Ended,
+}
+
+/// What a step needs to have seen beyond the bytes that there are.
+type Stepped = Option<Step>;
+
+impl Lexer {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self {
+            dialect,
+            at: 0,
+            frames: vec![Frame::Commands(Commands::new(None))],
+            blank: true,
+        }
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Goes on in `text`, the unit from its beginning. After an end, the next call is about the next unit.
+    pub(super) fn run(&mut self, text: &[u8]) -> Found {
+        loop {
+            match text.get(self.at) {
+                None => return Found::More,
+                Some(0) => return Found::Lost,
+                Some(_) if self.frames.len() > MAX_NESTING => return Found::Lost,
+                Some(byte) => match self.step(text, *byte) {
+                    None => return Found::More,
+                    Some(Step::Moved) => {}
+                    Some(Step::Ended) => return self.end(),
+                },
+            }
+        }
+    }
+
+    fn end(&mut self) -> Found {
+        let Self { at, blank, .. } = *self;
+        *self = Self::new(self.dialect);
+        Found::End { at, blank }
+    }
+
+    fn step(&mut self, text: &[u8], byte: u8) -> Stepped {
+        match self.frames.last_mut() {
+            None => self.moved(1),
+            Some(Frame::Commands(_)) => self.in_commands(text, byte),
+            Some(Frame::Single) => self.until(byte, b'\''),
+            Some(Frame::Escaped) => self.until_unescaped(text, byte, b'\''),
+            Some(Frame::Backtick) => self.until_unescaped(text, byte, b'`'),
+            Some(Frame::Double) => self.in_double(text, byte),
+            Some(Frame::Parameter { literal }) => {
+                let literal = *literal;
+                self.in_brackets(text, byte, b'}', literal)
+            }
+            Some(Frame::Bracket) => self.in_brackets(text, byte, b']', false),
+            Some(Frame::Arithmetic { .. }) => self.in_arithmetic(text, byte),
+            Some(Frame::Group { of_function }) => {
+                let of_function = *of_function;
+                self.in_group(text, byte, of_function)
+            }
+            Some(Frame::Comment) => self.in_comment(byte),
+            Some(Frame::Documents(bodies)) => {
+                let next = bodies.read_line(text, self.at);
+                self.at = next.unwrap_or(text.len());
+                next.map(|_| self.document_line_read())
+            }
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "what every step that need not wait gives")]
+    fn moved(&mut self, by: usize) -> Stepped {
+        self.at += by;
+        Some(Step::Moved)
+    }
+
+    fn push(&mut self, frame: Frame, by: usize) -> Stepped {
+        self.frames.push(frame);
+        self.moved(by)
+    }
+
+    fn pop(&mut self, by: usize) -> Stepped {
+        self.frames.pop();
+        self.moved(by)
+    }
+
+    fn commands(&mut self) -> Option<&mut Commands> {
+        match self.frames.last_mut() {
+            Some(Frame::Commands(commands)) => Some(commands),
+            _ => None,
+        }
+    }
+
+    fn until(&mut self, byte: u8, end: u8) -> Stepped {
+        if byte == end { self.pop(1) } else { self.moved(1) }
+    }
+
+    fn until_unescaped(&mut self, text: &[u8], byte: u8, end: u8) -> Stepped {
+        if byte == b'\\' {
+            text.get(self.at + 1)?;
+            return self.moved(2);
+        }
+        self.until(byte, end)
+    }
+
+    fn in_comment(&mut self, byte: u8) -> Stepped {
+        if byte == b'\n' { self.pop(0) } else { self.moved(1) }
+    }
+
+    fn in_double(&mut self, text: &[u8], byte: u8) -> Stepped {
+        match byte {
+            b'"' => self.pop(1),
+            b'\'' => self.moved(1),
+            _ => self.element(text, byte, true),
+        }
+    }
+
+    fn in_brackets(&mut self, text: &[u8], byte: u8, end: u8, literal: bool) -> Stepped {
+        match byte {
+            _ if byte == end => self.pop(1),
+            b'\'' if literal => self.moved(1),
+            b'[' if end == b']' => self.push(Frame::Bracket, 1),
+            _ => self.element(text, byte, literal),
+        }
+    }
+
+    fn in_group(&mut self, text: &[u8], byte: u8, of_function: bool) -> Stepped {
+        match byte {
+            b'(' => self.push(Frame::Group { of_function: false }, 1),
+            b')' => {
+                self.frames.pop();
+                if let Some(commands) = self.commands().filter(|_| of_function) {
+                    commands.group_closed(true);
+                }
+                self.moved(1)
+            }
+            b'#' if after_blank(text, self.at) => self.push(Frame::Comment, 1),
+            _ => self.element(text, byte, false),
+        }
+    }
+
+    fn in_arithmetic(&mut self, text: &[u8], byte: u8) -> Stepped {
+        let Some(Frame::Arithmetic { open, around }) = self.frames.last_mut() else {
+            return self.moved(1);
+        };
+        match byte {
+            b'(' => *open += 1,
+            b')' if *open == 2 && *text.get(self.at + 1)? != b')' => {
+                // Two subshells after all: one is closed, and the other goes on.
+                let mut commands = Commands::new(Some(*around));
+                commands.begin();
+                self.frames.pop();
+                return self.push(Frame::Commands(commands), 1);
+            }
+            b')' if *open == 2 => {
+                let around = *around;
+                self.frames.pop();
+                self.closed(around, false);
+                return self.moved(2);
+            }
+            b')' => *open -= 1,
+            _ => return self.element(text, byte, false),
+        }
+        self.moved(1)
+    }
+
+    /// A quote, an escape, an expansion, or one byte.
+    fn element(&mut self, text: &[u8], byte: u8, in_double: bool) -> Stepped {
+        match byte {
+            b'\\' => {
+                text.get(self.at + 1)?;
+                self.moved(2)
+            }
+            b'\'' if self.dialect == Dialect::Fish => self.push(Frame::Escaped, 1),
+            b'\'' => self.push(Frame::Single, 1),
+            b'"' => self.push(Frame::Double, 1),
+            b'`' if self.dialect != Dialect::Fish => self.push(Frame::Backtick, 1),
+            b'$' => self.dollar(text, in_double),
+            _ => self.moved(1),
+        }
+    }
+
+    fn dollar(&mut self, text: &[u8], in_double: bool) -> Stepped {
+        let is_fish = self.dialect == Dialect::Fish;
+        match *text.get(self.at + 1)? {
+            b'(' if !is_fish && *text.get(self.at + 2)? == b'(' => {
+                let around = Closing::Substitution;
+                self.push(Frame::Arithmetic { open: 2, around }, 3)
+            }
+            b'(' => self.push(Frame::Commands(Commands::new(Some(Closing::Substitution))), 2),
+            b'{' => {
+                // bash takes single quotes for quotes there, even between double ones.
+                let literal = in_double && self.dialect != Dialect::Bash;
+                self.push(Frame::Parameter { literal }, 2)
+            }
+            b'\'' if !in_double && !is_fish => self.push(Frame::Escaped, 2),
+            b'[' if !is_fish => self.push(Frame::Bracket, 2),
+            _ => self.moved(1),
+        }
+    }
+
+    fn in_commands(&mut self, text: &[u8], byte: u8) -> Stepped {
+        let Some(commands) = self.commands() else {
+            return self.moved(1);
+        };
+        if commands.word.is_some() {
+            return self.in_word(text, byte);
+        }
+        match byte {
+            b' ' | b'\t' => self.moved(1),
+            b'\\' if *text.get(self.at + 1)? == b'\n' => self.moved(2),
+            b'\n' => Some(self.newline()),
+            b'#' => {
+                // An interactive zsh runs what follows it, unless it was told otherwise.
+                self.blank &= self.dialect != Dialect::Zsh;
+                self.push(Frame::Comment, 1)
+            }
+            b';' | b'&' | b'|' | b'<' | b'>' | b'(' | b')' => {
+                self.blank = false;
+                self.operator(text, byte)
+            }
+            _ => Some(self.begin_word()),
+        }
+    }
+
+    fn begin_word(&mut self) -> Step {
+        self.blank = false;
+        let start = self.at;
+        if let Some(commands) = self.commands() {
+            commands.begin();
+            commands.word = Some(Word { start, plain: true });
+        }
+        Step::Moved
+    }
+
+    fn in_word(&mut self, text: &[u8], byte: u8) -> Stepped {
+        match byte {
+            b'(' if self.dialect == Dialect::Fish => self.substitution(1),
+            b'(' if self.opens_group(text)? => {
+                self.not_plain();
+                self.push(Frame::Group { of_function: false }, 1)
+            }
+            b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' => self.end_word(text, byte),
+            b'<' | b'>' if self.dialect == Dialect::Fish || *text.get(self.at + 1)? != b'(' => {
+                self.end_word(text, byte)
+            }
+            b'<' | b'>' => self.substitution(2),
+            b'\\' | b'\'' | b'"' | b'`' | b'$' => {
+                self.not_plain();
+                self.element(text, byte, false)
+            }
+            _ => self.moved(1),
+        }
+    }
+
+    /// `<(`, `>(`, and the parentheses of fish.
+    fn substitution(&mut self, by: usize) -> Stepped {
+        self.not_plain();
+        self.push(Frame::Commands(Commands::new(Some(Closing::Substitution))), by)
+    }
+
+    fn not_plain(&mut self) {
+        if let Some(word) = self.commands().and_then(|commands| commands.word.as_mut()) {
+            word.plain = false;
+        }
+    }
+
+    /// Whether a parenthesis within a word belongs to it: `a=(...)`, `+(...)`; in zsh anything but `name()`.
+    fn opens_group(&self, text: &[u8]) -> Option<bool> {
+        let before = self.at.checked_sub(1).and_then(|before| text.get(before));
+        let is_pattern = before.is_some_and(|before| b"=?*+@!".contains(before));
+        Some(is_pattern || (self.dialect == Dialect::Zsh && *text.get(self.at + 1)? != b')'))
+    }
+
+    fn end_word(&mut self, text: &[u8], next: u8) -> Stepped {
+        let (at, dialect) = (self.at, self.dialect);
+        let Some(commands) = self.commands() else {
+            return self.moved(1);
+        };
+        if let Some(Word { start, plain }) = commands.word.take() {
+            let raw = text.get(start..at).unwrap_or_default();
+            let is_descriptor = matches!(next, b'<' | b'>') && raw.iter().all(u8::is_ascii_digit);
+            if !is_descriptor {
+                commands.take_word(raw, plain, dialect);
+            }
+        }
+        Some(Step::Moved)
+    }
+
+    fn operator(&mut self, text: &[u8], byte: u8) -> Stepped {
+        let in_test = self.commands().is_some_and(|commands| commands.in_test());
+        match byte {
+            b'(' => self.parenthesis(text, in_test),
+            b')' => self.closing_parenthesis(),
+            _ if in_test => self.moved(1),
+            b'<' | b'>' => self.redirection(text, byte),
+            _ => self.control(text, byte),
+        }
+    }
+
+    fn control(&mut self, text: &[u8], byte: u8) -> Stepped {
+        let second = *text.get(self.at + 1)?;
+        let ends_arm = byte == b';' && matches!(second, b';' | b'&' | b'|');
+        let doubled = second == byte || (byte == b'|' && second == b'&');
+        let disowns = self.dialect == Dialect::Zsh && byte == b'&' && matches!(second, b'|' | b'!');
+        let length = match (ends_arm, second) {
+            (true, b';') if *text.get(self.at + 2)? == b'&' => 3,
+            (true, _) => 2,
+            _ => 1 + usize::from(doubled || disowns),
+        };
+        if let Some(commands) = self.commands() {
+            match byte {
+                b';' if ends_arm => commands.end_of_case_arm(),
+                b'&' if second == b'>' => {}
+                b'|' | b'&' if byte == b'|' || doubled => commands.connective(),
+                _ => commands.separator(),
+            }
+            commands.empty = false;
+        }
+        self.moved(length)
+    }
+
+    fn redirection(&mut self, text: &[u8], byte: u8) -> Stepped {
+        let is_fish = self.dialect == Dialect::Fish;
+        let second = *text.get(self.at + 1)?;
+        if second == b'(' && !is_fish {
+            return Some(self.begin_word());
+        }
+        let is_document = byte == b'<' && second == b'<' && !is_fish;
+        let third = if is_document { *text.get(self.at + 2)? } else { 0 };
+        let length = match (second, third) {
+            (b'<', b'<' | b'-') => 3,
+            (b'<' | b'>' | b'&' | b'|', _) => 2,
+            _ => 1,
+        };
+        if let Some(commands) = self.commands() {
+            commands.begin();
+            if is_document && third != b'<' {
+                commands.delimiter = Some(third == b'-');
+            } else {
+                commands.is_target = true;
+            }
+        }
+        self.moved(length)
+    }
+
+    fn parenthesis(&mut self, text: &[u8], in_test: bool) -> Stepped {
+        if self.dialect == Dialect::Fish {
+            return Some(self.begin_word());
+        }
+        let Some(commands) = self.commands() else {
+            return self.moved(1);
+        };
+        let (position, of_function) = (commands.position, commands.names_function());
+        commands.begin();
+        match position {
+            Position::CasePattern => self.moved(1),
+            Position::Command | Position::LoopHead if !in_test => {
+                if *text.get(self.at + 1)? == b'(' {
+                    let around = Closing::Subshell;
+                    return self.push(Frame::Arithmetic { open: 2, around }, 2);
+                }
+                self.push(Frame::Commands(Commands::new(Some(Closing::Subshell))), 1)
+            }
+            _ => self.push(
+                Frame::Group {
+                    of_function: of_function && !in_test,
+                },
+                1,
+            ),
+        }
+    }
+
+    fn closing_parenthesis(&mut self) -> Stepped {
+        let Some(commands) = self.commands() else {
+            return self.moved(1);
+        };
+        if commands.position == Position::CasePattern {
+            commands.end_of_pattern();
+        } else if let Some(closing) = commands.closed_by {
+            // `()` is no subshell but the head of a function.
+            let is_head = commands.empty;
+            self.frames.pop();
+            self.closed(closing, is_head);
+        }
+        self.moved(1)
+    }
+
+    /// A parenthesis has been closed; a substitution's word goes on.
+    fn closed(&mut self, closing: Closing, body_follows: bool) {
+        if let (Closing::Subshell, Some(commands)) = (closing, self.commands()) {
+            commands.group_closed(body_follows);
+        }
+    }
+
+    fn newline(&mut self) -> Step {
+        self.at += 1;
+        let line = self.at;
+        let documents = self.commands().map(|commands| std::mem::take(&mut commands.documents));
+        match documents.filter(|documents| !documents.is_empty()) {
+            Some(documents) => {
+                self.frames.push(Frame::Documents(Bodies::new(documents, line)));
+                Step::Moved
+            }
+            None => self.line_ended(),
+        }
+    }
+
+    fn document_line_read(&mut self) -> Step {
+        if matches!(self.frames.last(), Some(Frame::Documents(bodies)) if bodies.are_read()) {
+            self.frames.pop();
+            return self.line_ended();
+        }
+        Step::Moved
+    }
+
+    fn line_ended(&mut self) -> Step {
+        let is_whole_input = self.frames.len() == 1;
+        let Some(commands) = self.commands() else {
+            return Step::Moved;
+        };
+        commands.separator();
+        if is_whole_input && commands.is_complete() {
+            Step::Ended
+        } else {
+            Step::Moved
+        }
+    }
+}
+
+fn after_blank(text: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| text.get(before));
+    before.is_none_or(|before| b" \t\n(".contains(before))
+}

@@ -1,0 +1,363 @@
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{Seek as _, Write as _};
+use std::process::{Command, Stdio};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The units and what is left over, of input that comes at once.
+fn split(text: &str, dialect: Dialect) -> (Vec<String>, String) {
+    let mut splitter = Splitter::new(dialect);
+    let units = splitter
+        .feed(text.as_bytes())
+        .into_iter()
+        .filter_map(|piece| match piece {
+            Piece::Unit(bytes) => Some(String::from_utf8(bytes).unwrap()),
+            Piece::Blank(_) => None,
+        });
+    let units = units.collect();
+    (units, String::from_utf8(splitter.into_pending()).unwrap())
+}
+
+/// Each of the texts is one unit where all follow one another, and nothing less than a unit.
+fn assert_units(dialect: Dialect, units: &[&str]) {
+    let (found, left) = split(&units.concat(), dialect);
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    assert_eq!((found.as_slice(), left.as_str()), (units, ""), "{dialect}");
+}
+
+#[test]
+fn a_newline_ends_a_list_of_commands() {
+    assert_units(
+        Dialect::Bash,
+        &["ls\n", "cd /x; rm -rf y && echo\n", "sleep 1 &\n", "a | b\n"],
+    );
+}
+
+#[test]
+fn what_is_open_goes_on() {
+    let units = [
+        "echo 'a\nb' \"c\nd $(ls\n)\" `ls\n` ${x:-\n} $'\\'\n'\n",
+        "echo a \\\n b\n",
+        "a &&\n b ||\n\n # comment it's\n c |\n d\n",
+        "if a\nthen b\nelif c; then\nd\nelse\ne\nfi\n",
+        "for x in a b\ndo c\ndone > f\n",
+        "for ((i = 0; i < 3; i++)); do\na\ndone\n",
+        "for x\ndo\na; done\n",
+        "while a\ndo if b; then\nc; fi\ndone | d\n",
+        "{ a\n b; }\n",
+        "( a\n b )\n",
+        "(( a <<\n 2 ))\n",
+        "((a); b\n)\n",
+        "[[ a == b &&\n c =~ ^(x|y)$ ]] && d\n",
+        "f() {\n a\n}\n",
+        "f ()\n{\na; }\n",
+        "function f\n{ a\n}\n",
+        "function f() { a\n}\n",
+        "x=(a # it's\n b)\n",
+        "diff <(a\n) >(b\n)\n",
+        "echo $((1 +\n 2)) $[ 3 +\n 4 ]\n",
+        "select x in a b; do\nbreak\ndone\n",
+    ];
+    assert_units(Dialect::Bash, &units);
+}
+
+#[test]
+fn a_case_closes_with_esac_only() {
+    let units = [
+        "case x in\na) b;;\n(c | d) e ;&\n*)\n f\nesac\n",
+        "case $x\nin\nesac\n",
+        "case x in a) case y in b) c;; esac;; esac\n",
+        "x=$(case y in a) b;; esac\n)\n",
+        "case x in if) done;; esac\n",
+    ];
+    assert_units(Dialect::Bash, &units);
+}
+
+#[test]
+fn words_are_reserved_only_where_a_command_begins() {
+    let units = [
+        "echo if then {\n",
+        "a=1 if\n",
+        "> f done\n",
+        "\\if\n",
+        "'if'\n",
+        "echo fi # if\n",
+        "{a\n",
+    ];
+    assert_units(Dialect::Bash, &units);
+}
+
+#[test]
+fn here_documents_belong_to_their_command() {
+    let units = [
+        "cat <<E\nrm -rf /\n'\nE\n",
+        "cat <<-'E' <<\"F\"; ls\n a\n\tE\nb\nF\n",
+        "if a; then cat <<E\nfi\nE\nfi\n",
+        "cat <<E\na\\\nE\nE\n",
+        "cat <<'E'\na\\\nE\n",
+        "cat <<<E\n",
+        "echo $((1<<2))\n",
+        "cat <<E && x=$(cat <<F\nfirst\nF\n)\nsecond\nE\n",
+    ];
+    assert_units(Dialect::Bash, &units);
+    let (units, left) = split("cat <<E\nE \n", Dialect::Bash);
+    assert_eq!(
+        (units.len(), left.as_str()),
+        (0, "cat <<E\nE \n"),
+        "a blank after it is no delimiter"
+    );
+}
+
+#[test]
+fn lines_without_a_command_are_told_apart() {
+    let mut splitter = Splitter::new(Dialect::Bash);
+    let pieces = splitter.feed(b"\n  # it's (\n \t\nls # a\n#end");
+    let expected = [
+        Piece::Blank(b"\n".to_vec()),
+        Piece::Blank(b"  # it's (\n".to_vec()),
+        Piece::Blank(b" \t\n".to_vec()),
+        Piece::Unit(b"ls # a\n".to_vec()),
+    ];
+    assert_eq!(
+        (pieces.as_slice(), splitter.pending()),
+        (expected.as_slice(), b"#end".as_slice())
+    );
+    assert_units(Dialect::Zsh, &["# a; rm -rf /\n"]);
+}
+
+#[test]
+fn zsh_has_forms_of_its_own() {
+    let units = [
+        "foreach x (a b)\n c\nend\n",
+        "{ a\n} always { b\n}\n",
+        "f() { a }\n",
+        "() {\n a\n}\n",
+        "ls *(.)\n",
+        "function { a\n}\n",
+        "sleep 1 &|\n",
+        "if [[ a ]]; then\n{ b }\nfi\n",
+    ];
+    assert_units(Dialect::Zsh, &units);
+}
+
+#[test]
+fn fish_has_blocks_that_end_with_end() {
+    let units = [
+        "if a\n b\nelse if c\n d\nelse\n e\nend\n",
+        "for x in a b\n c\nend\n",
+        "function f\n a\nend\n",
+        "begin; a\nend | b\n",
+        "switch x\ncase a\n b\nend\n",
+        "while true; and a\n b\nend\n",
+        "echo 'it\\'s\n' \"a\n\" (ls\n)\n",
+        "echo a \\\n b\n",
+        "echo << a\n",
+        "not if a\n b\nend\n",
+    ];
+    assert_units(Dialect::Fish, &units);
+}
+
+#[test]
+fn a_quote_in_a_parameter_between_double_quotes_is_one_to_bash_alone() {
+    assert_units(Dialect::Sh, &["echo \"${x:-'}\"\n", "ls\n"]);
+    let (units, _) = split("echo \"${x:-'}\"\nls\n", Dialect::Bash);
+    assert!(units.is_empty(), "{units:?}");
+}
+
+#[test]
+fn a_text_without_an_end_is_given_up() {
+    let mut splitter = Splitter::new(Dialect::Bash);
+    assert!(splitter.feed(b"ls\ncat <<E\n").len() == 1 && !splitter.is_lost());
+    let line = [b'a'; 1023].iter().copied().chain([b'\n']).collect::<Vec<u8>>();
+    for _ in 0..63 {
+        assert_eq!(splitter.feed(&line), []);
+        assert!(!splitter.is_lost());
+    }
+    splitter.feed(&line);
+    assert!(splitter.is_lost());
+    assert_eq!(splitter.feed(b"E\nls\n"), [], "nothing is split any more");
+    assert_eq!(splitter.pending().len(), 8 + 64 * 1024 + 5);
+}
+
+#[test]
+fn a_nul_byte_and_a_bottomless_nesting_are_given_up() {
+    for text in [
+        b"ls\nr\0m x\n".to_vec(),
+        [b"ls\n", b"( ".repeat(1_002).as_slice()].concat(),
+    ] {
+        let mut splitter = Splitter::new(Dialect::Bash);
+        assert_eq!(splitter.feed(&text), [Piece::Unit(b"ls\n".to_vec())]);
+        assert!(splitter.is_lost());
+    }
+}
+
+/// Simple commands and what is around them; `p` tells how far the shell has read.
+fn command() -> impl Strategy<Value = String> {
+    let words = [
+        "p",
+        "p 'a b'",
+        "p \"x$(p\n)\"",
+        "p \\\n c",
+        "p $'\\''",
+        "p `:\n`",
+        "p ${x:-'}'}",
+        "x=1 p if",
+        "p a#b {",
+        "p >/dev/stdout # it's",
+    ];
+    let around = [
+        "if p\nthen LIST else p\nfi",
+        "for x in 1; do\nLIST done",
+        "for ((i=0; i<1; i++)) { LIST }",
+        "while y=1; ((y<<1 < 3))\ndo LIST break; done",
+        "case x in (y|z) ;; x)\nLIST ;; esac",
+        "{ LIST }",
+        "( LIST)",
+        "f()\n{ LIST }; f",
+        "function g {\nLIST }; g",
+        "eval \"$(cat <<'END'\nLIST\nEND\n)\"",
+        "[[ a =~ ^(a|b)$ &&\n x == x ]] && { LIST }",
+        "x=(a # it's (\n b) && p &&\n\n{ LIST }",
+        "p <<-'END' 'a\nb' <<'F' && { p; }\nLIST\n\tEND\nfi ' $(\n\\\nF\np",
+    ];
+    let leaf = proptest::sample::select(words.to_vec()).prop_map(str::to_owned);
+    leaf.prop_recursive(4, 24, 3, move |inner| {
+        let list = prop::collection::vec((inner, separator()), 1..3).prop_map(joined);
+        (list, proptest::sample::select(around.to_vec())).prop_map(|(list, around)| {
+            let end = format!("E{}", list.len());
+            around.replace("END", &end).replace("LIST", &list)
+        })
+    })
+}
+
+fn separator() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(["\n", "; p\n", " && p\n", " ||\n p\n", "\n# it's\n", " | cat\n", "\n\n"].as_slice())
+}
+
+fn joined(commands: Vec<(String, &str)>) -> String {
+    commands
+        .into_iter()
+        .fold(String::new(), |mut list, (command, separator)| {
+            write!(list, "{command}{separator}").unwrap();
+            list
+        })
+}
+
+/// Where bash, reading `script` from its standard input, stood whenever it ran `p`.
+fn read_by_bash(script: &str) -> BTreeSet<usize> {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(script.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    let output = Command::new("bash").stdin(Stdio::from(file)).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.is_empty(), "{errors}\n{script}");
+    let told = String::from_utf8(output.stdout).unwrap();
+    told.lines()
+        .filter_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn bash_reads_exactly_these_units(commands in prop::collection::vec((command(), separator()), 1..4)) {
+        let script = format!("exec 8<&0; p() {{ grep pos: /proc/self/fdinfo/8; }}\n{}", joined(commands));
+        let mut splitter = Splitter::new(Dialect::Bash);
+        let mut at = 0;
+        let mut ends = BTreeSet::new();
+        for piece in splitter.feed(script.as_bytes()) {
+            match piece {
+                Piece::Blank(bytes) => at += bytes.len(),
+                Piece::Unit(bytes) => {
+                    at += bytes.len();
+                    ends.insert(at);
+                }
+            }
+        }
+        let first = script.find('\n').unwrap() + 1;
+        prop_assert_eq!(ends.first(), Some(&first));
+        ends.remove(&first);
+        prop_assert_eq!(splitter.pending(), b"");
+        prop_assert_eq!(read_by_bash(&script), ends, "{}", script);
+    }
+}
+
+fn bytes_of_shells() -> impl Strategy<Value = Vec<u8>> {
+    let pieces = [
+        "'",
+        "\"",
+        "`",
+        "$(",
+        "${",
+        "$((",
+        "((",
+        "))",
+        ")",
+        "}",
+        "{ ",
+        "<<E\n",
+        "E\n",
+        "\n",
+        ";",
+        ";;",
+        "&",
+        "&&",
+        "|",
+        "<",
+        ">",
+        "#",
+        "\\",
+        " ",
+        "if ",
+        "then ",
+        "fi",
+        "case ",
+        " in ",
+        "esac",
+        "do ",
+        "done",
+        "for ",
+        "[[ ",
+        " ]]",
+        "f()",
+        "a",
+        "=",
+        "\u{e9}",
+        "end",
+        "function ",
+        "$[",
+        "]",
+    ];
+    prop::collection::vec(proptest::sample::select(pieces.to_vec()), 0..60)
+        .prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_and_reads_do_not_matter(bytes in bytes_of_shells(), length in 1_usize..20) {
+        for dialect in Dialect::ALL {
+            let mut whole = Splitter::new(*dialect);
+            let at_once = whole.feed(&bytes);
+            let mut chunked = Splitter::new(*dialect);
+            let in_chunks: Vec<Piece> = bytes.chunks(length).flat_map(|chunk| chunked.feed(chunk)).collect();
+            prop_assert_eq!(&at_once, &in_chunks);
+            prop_assert_eq!(whole.pending(), chunked.pending());
+            let mut together: Vec<u8> = at_once.into_iter().flat_map(|piece| match piece {
+                Piece::Unit(bytes) | Piece::Blank(bytes) => bytes,
+            }).collect();
+            together.extend_from_slice(whole.pending());
+            prop_assert_eq!(&together, &bytes);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_taken(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        for dialect in Dialect::ALL {
+            Splitter::new(*dialect).feed(&bytes);
+        }
+    }
+}
