@@ -53,7 +53,7 @@ fn a_refused_line_does_not_run_nor_what_was_pasted_behind_it() {
     let world = World::on(forced_tcsh(), |_| {});
     let mut terminal = shell(&world);
     let trace = world.trace("behind").display().to_string();
-    terminal.send(&format!("{}\rtouch {trace}\r", risky(&world)));
+    terminal.send(format!("{}\rtouch {trace}\r", risky(&world)));
     let question = terminal.answer("n");
     assert!(question.contains(RISKY), "{question}");
     terminal.expect(READY);

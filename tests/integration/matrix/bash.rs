@@ -1,6 +1,6 @@
 //! bash.
 
-use super::common::{after_lines, edited, everywhere, posix_syntax, with_profiles};
+use super::common::{after_lines, edited, everywhere, posix_syntax, with_profiles, without_prompt};
 use super::{More, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
 
 /// What frameworks for hooks before each command do: a DEBUG trap, set at the first prompt and armed at each.
@@ -324,7 +324,6 @@ fn rc_files() -> Vec<Scenario> {
             "alias local='echo x' printf='echo y' history='history 3' read='read -e'\n",
         ),
     ]);
-    let empty = with_profiles(&[("an empty prompt", "PS1=\n")]);
-    all.extend(empty.into_iter().map(|scenario| scenario.with_prompt("")));
+    all.extend(without_prompt("PS1=\n"));
     all
 }

@@ -1,6 +1,6 @@
 //! Scenarios that are the same in several shells.
 
-use super::{Answer, Ended, More, Prompt, PromptIs, Repeat, Resize, Runs, Scenario, See, Type, scenario};
+use super::{Answer, Ended, More, Prompt, PromptIs, Quiet, Repeat, Resize, Runs, Scenario, See, Type, scenario};
 
 /// For every shell: what the terminal's own line editing can do, programs, refusals.
 pub(super) fn everywhere() -> Vec<Scenario> {
@@ -243,6 +243,23 @@ pub(super) fn posix_syntax() -> Vec<Scenario> {
             &["trap '' INT", "{ rm -rf /zz; } >RAN"],
         ),
     ]
+}
+
+/// As [`with_profiles`], without a prompt.
+pub(super) fn without_prompt(profile: &str) -> Vec<Scenario> {
+    let steps = &[
+        Quiet,
+        Type(b"echo a\r"),
+        Ended(1),
+        Type(b"touch RAN; rm -rf /zz\r"),
+        Ended(2),
+        See("denied"),
+        Quiet,
+        Type(b"echo b\r"),
+    ];
+    let lines = &["echo a", "touch RAN; rm -rf /zz", "echo b"];
+    let empty = scenario("an empty prompt", steps, lines);
+    vec![empty.with_profile(profile).with_prompt("")]
 }
 
 /// A harmless line, one that is refused, and another, in homes with these profiles.

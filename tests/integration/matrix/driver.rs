@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::home::{Homes, Shell, WHOSE};
 use super::scenario::{MORE, Scenario, Step, scenario};
 use super::verdict::{Line, Tally, Verdict, judge};
-use crate::harness::{Bastion, Config, Ssh, Sshd, Terminal, World, delayed, eventually, record};
+use crate::harness::{Bastion, Config, SETTLED, Ssh, Sshd, Terminal, World, delayed, eventually, record};
 
 /// Sessions at a time.
 const PLAYERS: usize = 4;
@@ -166,6 +166,7 @@ impl Session {
             Step::More => drop(self.terminal.expect(MORE)),
             Step::PromptIs(prompt) => prompt.clone_into(&mut self.prompt),
             Step::See(text) => drop(self.terminal.expect(text)),
+            Step::Quiet => drop(self.terminal.screen.settle(SETTLED)),
             Step::Resize(columns) => self.terminal.resize(24, columns),
             Step::Runs => self.record.lines_when("a line to run", |lines| {
                 lines.last().is_some_and(|line| line.state == "running")

@@ -21,6 +21,8 @@ pub(crate) enum Shell {
     Dash,
     Ash,
     Mksh,
+    /// A restricted bash, which must not be hooked.
+    Rbash,
     /// Says that it is a bash, and is a Python script on a terminal: its profile.
     Hostile,
 }
@@ -34,6 +36,7 @@ impl Shell {
             Self::Dash => "dash",
             Self::Ash => "ash",
             Self::Mksh => "mksh",
+            Self::Rbash => "rbash",
         }
     }
 
@@ -47,7 +50,7 @@ impl Shell {
 
     fn profile(self) -> &'static str {
         match self {
-            Self::Bash => ".bash_profile",
+            Self::Bash | Self::Rbash => ".bash_profile",
             Self::Zsh => ".zshrc",
             Self::Fish => ".config/fish/config.fish",
             Self::Dash | Self::Ash | Self::Mksh => ".profile",
@@ -58,7 +61,7 @@ impl Shell {
     /// What sets the prompts, and no more than that.
     fn prompts(self) -> String {
         match self {
-            Self::Bash | Self::Dash | Self::Ash | Self::Mksh => format!("PS1='{PROMPT}'\nPS2='{MORE}'\n"),
+            Self::Bash | Self::Rbash | Self::Dash | Self::Ash | Self::Mksh => format!("PS1='{PROMPT}'\nPS2='{MORE}'\n"),
             Self::Zsh => format!("PS1='{PROMPT}'\nPS2='{MORE}'\nHISTSIZE=100\nSAVEHIST=100\n"),
             Self::Hostile => String::new(),
             Self::Fish => format!("function fish_prompt\n  echo -n '{PROMPT}'\nend\nset -g fish_greeting\n"),
@@ -123,7 +126,7 @@ impl Homes {
              exit ;;\n\
              esac\n\
              unset {WHOSE} SSH_ORIGINAL_COMMAND SHLVL OLDPWD\n\
-             [ \"$command\" ] || exec bash -c 'exec -a \"-${{0##*/}}\" \"$0\"' \"$SHELL\"\n\
+             [ \"$command\" ] || exec bash -c 'exec -a \"-${{SHELL##*/}}\" \"$SHELL\"'\n\
              exec \"$SHELL\" -c \"$command\"\n"
         )
     }

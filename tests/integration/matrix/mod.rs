@@ -29,5 +29,5 @@ mod zsh;
 
 pub(crate) use driver::play_all;
 pub(crate) use home::Shell;
-pub(crate) use scenario::Step::{Answer, Ended, More, Prompt, PromptIs, Repeat, Resize, Runs, See, Type};
+pub(crate) use scenario::Step::{Answer, Ended, More, Prompt, PromptIs, Quiet, Repeat, Resize, Runs, See, Type};
 pub(crate) use scenario::{Scenario, Step, scenario};

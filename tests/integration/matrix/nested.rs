@@ -97,37 +97,31 @@ fn other_than_bash(shell: Shell) {
 }
 
 #[test]
-#[ignore = "zsh has no hook yet"]
 fn within_zsh() {
     other_than_bash(Shell::Zsh);
 }
 
 #[test]
-#[ignore = "fish has no hook yet"]
 fn within_fish() {
     other_than_bash(Shell::Fish);
 }
 
 #[test]
-#[ignore = "dash has no hook yet"]
 fn within_dash() {
     other_than_bash(Shell::Dash);
 }
 
 #[test]
-#[ignore = "zsh has no hook yet"]
 fn zsh_within_bash() {
     play_all(Shell::Bash, &[inner("zsh", "PS1='inner> ' zsh -f", "inner> ")]);
 }
 
 #[test]
-#[ignore = "fish has no hook yet"]
 fn fish_within_bash() {
-    play_all(Shell::Bash, &[inner("fish", "fish --no-config", "> ")]);
+    play_all(Shell::Bash, &[inner("fish", "fish --no-config", "# ")]);
 }
 
 #[test]
-#[ignore = "dash has no hook yet"]
 fn dash_within_bash() {
     play_all(Shell::Bash, &[inner("dash", "PS1='inner> ' dash", "inner> ")]);
 }

@@ -12,7 +12,7 @@ fn line(number: usize) -> String {
 }
 
 fn paste(session: &mut Session, lines: &[String]) {
-    let keys: String = lines.iter().map(|line| format!("{line}\r")).collect();
+    let keys = lines.join("\r") + "\r";
     session.type_keys(keys.as_bytes());
 }
 
@@ -47,7 +47,7 @@ fn nothing_of_a_paste_runs_after_a_refused_line(shell: Shell) {
     const REFUSED: usize = LINES / 2;
     let (stage, mut session) = Stage::alone(shell, "");
     let mut lines: Vec<_> = (0..LINES).map(line).collect();
-    lines[REFUSED] = "touch RAN; rm -rf /zz".to_owned();
+    "touch RAN; rm -rf /zz".clone_into(&mut lines[REFUSED]);
     for line in &mut lines[REFUSED + 1..] {
         "touch RAN".clone_into(line);
     }

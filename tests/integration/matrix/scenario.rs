@@ -21,6 +21,8 @@ pub(crate) enum Step {
     PromptIs(&'static str),
     /// Waits until this is shown, after what was awaited or typed last. Escape sequences, CR and BEL are not shown.
     See(&'static str),
+    /// Waits until nothing more is shown, where there is no prompt to wait for.
+    Quiet,
     /// Makes the window so many columns wide; it has 100.
     Resize(u16),
     /// Waits until by the record a line is running.

@@ -1,6 +1,6 @@
 //! zsh.
 
-use super::common::{after_lines, edited, everywhere, posix_syntax, with_profiles};
+use super::common::{after_lines, edited, everywhere, posix_syntax, with_profiles, without_prompt};
 use super::{Ended, More, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
 
 #[test]
@@ -284,7 +284,6 @@ fn rc_files() -> Vec<Scenario> {
              f() { exec 1>&$o {o}>&-; precmd_functions=(${precmd_functions:#f}); }; precmd_functions+=(f)\n",
         ),
     ]);
-    let empty = with_profiles(&[("an empty prompt", "PS1=\n")]);
-    all.extend(empty.into_iter().map(|scenario| scenario.with_prompt("")));
+    all.extend(without_prompt("PS1=\n"));
     all
 }
