@@ -127,6 +127,11 @@ impl Asking {
         }
     }
 
+    /// Whether the user edits a line.
+    pub(super) fn is_at_prompt(&self) -> bool {
+        self.state == State::Prompt
+    }
+
     /// Whether the first prompt is still awaited.
     pub(super) fn is_booting(&self) -> bool {
         self.state == State::Boot

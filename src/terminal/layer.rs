@@ -121,6 +121,11 @@ impl Layer {
         }
     }
 
+    /// Whether a line is edited, of a shell that says what becomes of it.
+    pub(super) fn is_at_prompt(&self) -> bool {
+        matches!(self, Self::Asking(shell) if shell.is_at_prompt())
+    }
+
     /// Whether the first prompt is still awaited.
     pub(super) fn is_booting(&self) -> bool {
         match self {

