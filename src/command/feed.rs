@@ -94,15 +94,20 @@ fn substituted(script: Option<&Word>, variables: &Variables) -> Fed {
 /// Whether a program takes its commands from standard input.
 pub(super) fn reads_commands(command: &SimpleCommand) -> bool {
     let arguments = command.arguments();
-    let is_stdin = |word: &Word| matches!(word.text.as_str(), "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0");
     match command.program() {
-        Some("source" | ".") => arguments.first().is_some_and(is_stdin),
+        // fish reads its standard input where it is given nothing.
+        Some("source" | ".") => arguments.first().is_none_or(is_stdin),
         Some("at" | "batch") => !arguments
             .iter()
             .any(|word| matches!(word.text.as_str(), "-l" | "-d" | "-f" | "-c")),
         Some(program) if is_shell(program) => shell_reads_commands(arguments),
         _ => false,
     }
+}
+
+/// Whether a word stands for the standard input.
+pub(super) fn is_stdin(word: &Word) -> bool {
+    matches!(word.text.as_str(), "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
 }
 
 fn shell_reads_commands(arguments: &[Word]) -> bool {

@@ -4,6 +4,7 @@
 //! over the bytes and whatever the reads were: a byte is looked at once, so that a long incomplete text costs no more than a
 //! short one.
 
+mod differences;
 mod documents;
 mod lexer;
 mod words;
@@ -70,8 +71,8 @@ impl Splitter {
         pieces
     }
 
-    /// Whether a unit is too long, too deeply nested, or holds a NUL byte, which shells drop or stop at: from its beginning
-    /// on, nothing is split any more.
+    /// Whether a unit is too long, too deeply nested, holds a NUL byte, which shells drop or stop at, or something that one
+    /// shell reads as commands and another does not: from its beginning on, nothing is split any more.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.lost

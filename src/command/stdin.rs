@@ -4,7 +4,7 @@
 
 mod interpreters;
 
-use super::feed::reads_commands;
+use super::feed::{is_stdin, reads_commands};
 use super::opens::opens_shell;
 use super::unwrap::{is_shell, unwrap};
 use super::{Origin, Redirection, Script, SimpleCommand, Word};
@@ -67,7 +67,7 @@ pub fn password_on_stdin(script: &Script, as_root: bool) -> bool {
     script
         .commands
         .iter()
-        .any(|command| command.stage == 0 && asks(command))
+        .any(|command| is_passed_on(script, command) && asks(command))
 }
 
 fn read_by(command: &SimpleCommand, dialect: Dialect) -> Option<Stdin> {
@@ -84,7 +84,7 @@ fn read_by(command: &SimpleCommand, dialect: Dialect) -> Option<Stdin> {
 
 fn dialect_of(program: &str) -> Dialect {
     match program {
-        "bash" | "rbash" | "source" | "." => Dialect::Bash,
+        "bash" | "bash-static" | "rbash" | "source" | "." => Dialect::Bash,
         "zsh" => Dialect::Zsh,
         "fish" => Dialect::Fish,
         _ => Dialect::Sh,
@@ -109,7 +109,7 @@ fn passes_on(script: &Script, command: &SimpleCommand) -> bool {
     let reads_file = command
         .arguments()
         .iter()
-        .any(|word| !word.text.starts_with('-') && command.program() != Some("tee"));
+        .any(|word| !word.text.starts_with('-') && !is_stdin(word) && command.program() != Some("tee"));
     command.program().is_some_and(|program| PASSING.contains(&program)) && !reads_file && !has_input(script, command)
 }
 
@@ -189,7 +189,7 @@ fn is_in_fed_compound(script: &Script, index: usize, command: &SimpleCommand) ->
 const NO_SHELL: &[&str] = &["-N", "-W", "-O", "-V", "-Q", "-G", "-n", "-f"];
 
 fn starts_shell(command: &SimpleCommand, dialect: Dialect) -> bool {
-    let names_variable = |word: &Word| matches!(word.text.as_str(), "$SHELL" | "${SHELL}");
+    let names_variable = |word: &Word| matches!(word.text.as_str(), "$SHELL" | "${SHELL}" | "$BASH" | "${BASH}" | "$0");
     if let Some(first) = command.words.first().filter(|first| names_variable(first)) {
         return shell_by_variable(first, command);
     }
@@ -264,6 +264,11 @@ mod tests {
             ("exec bash --login", Dialect::Bash),
             ("$SHELL -s", Dialect::Bash),
             ("exec \"$SHELL\"", Dialect::Bash),
+            ("$0", Dialect::Bash),
+            ("cat /dev/stdin | bash", Dialect::Bash),
+            ("cat - | lksh", Dialect::Sh),
+            ("fish -c source", Dialect::Bash),
+            ("tee >(bash)", Dialect::Bash),
             ("sudo -u bob env A=b nohup bash -s", Dialect::Bash),
             ("timeout 5 busybox sh", Dialect::Sh),
             ("cd /x && bash -s", Dialect::Bash),
@@ -400,6 +405,8 @@ mod tests {
             ("sudo -nSu bob bash", true, true),
             ("sudo --stdin -i", false, true),
             ("sudo -i", false, false),
+            ("cat | sudo -S bash", false, true),
+            ("echo x | sudo -S bash", false, false),
             ("su - bob", false, true),
             ("su - bob", true, false),
             ("sudo su - bob", false, false),

@@ -322,7 +322,25 @@ const CONTAINER: Wrapper = Wrapper {
 };
 
 const SHELLS: &[&str] = &[
-    "sh", "bash", "zsh", "dash", "ksh", "ksh93", "mksh", "ash", "fish", "rbash", "csh", "tcsh", "yash",
+    "sh",
+    "bash",
+    "zsh",
+    "dash",
+    "ksh",
+    "ksh93",
+    "mksh",
+    "ash",
+    "fish",
+    "rbash",
+    "csh",
+    "tcsh",
+    "yash",
+    "rksh",
+    "pdksh",
+    "lksh",
+    "oksh",
+    "posh",
+    "bash-static",
 ];
 
 /// Whether a program reads the shell language.

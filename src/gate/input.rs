@@ -12,8 +12,9 @@ use super::{Gate, unrecorded};
 impl Gate {
     /// The way of commands that came together on the standard input of `reader`, in their order.
     ///
-    /// Those before the first that is not allowed at once are recorded together with it, then each gets its permit. Running
-    /// one only means to send it: its end is not seen, and comes with [`Gate::end_input`].
+    /// Those before the first that is not allowed at once are recorded together with it, then each gets its permit; those
+    /// after it are assessed when it has been answered, by the configuration of that moment. Running one only means to send
+    /// it: its end is not seen, and comes with [`Gate::end_input`].
     ///
     /// # Errors
     /// Why one did not run. Those before it did; nothing of those after it may reach the target any more.
@@ -24,21 +25,33 @@ impl Gate {
         observer: &Observer,
         intercept: &mut I,
     ) -> Result<(), Refusal> {
-        let mut cases = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter();
+        while requests.len() > 0 {
+            let cases = self.assess_together(reader, &mut requests).await?;
+            self.send_together(cases, observer, intercept).await?;
+        }
+        Ok(())
+    }
+
+    /// Those that are allowed at once, and the first that is not.
+    async fn assess_together(
+        &self,
+        reader: Option<CommandId>,
+        requests: &mut std::vec::IntoIter<Request>,
+    ) -> Result<Vec<Case>, Refusal> {
+        let mut cases = Vec::new();
         for request in requests {
             let mut case = self.assess(request)?;
             case.parent = reader;
+            let is_allowed = case.start == Start::Running;
             cases.push(case);
+            if !is_allowed {
+                break;
+            }
             // A long script must not keep others from the processor.
             tokio::task::yield_now().await;
         }
-        while !cases.is_empty() {
-            let allowed = cases.iter().take_while(|case| case.start == Start::Running).count();
-            let rest = cases.split_off(cases.len().min(allowed + 1));
-            self.send_together(std::mem::replace(&mut cases, rest), observer, intercept)
-                .await?;
-        }
-        Ok(())
+        Ok(cases)
     }
 
     /// Records that `reader` has ended, and with it what it read.

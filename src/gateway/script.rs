@@ -83,6 +83,8 @@ enum Reading {
     Text(Interpreted, Vec<u8>),
     /// Not at all any more: it passes, if the policy says so.
     Raw,
+    /// It is over: no client may send more, and what one sends all the same goes nowhere.
+    Ended,
 }
 
 /// What passed without having been understood.
@@ -213,7 +215,7 @@ impl<'a> Script<'a> {
         match &self.reading {
             Reading::Commands(splitter) => !splitter.pending().is_empty(),
             Reading::Text(_, text) => !text.is_empty(),
-            Reading::Raw => false,
+            Reading::Raw | Reading::Ended => false,
         }
     }
 
@@ -253,6 +255,7 @@ impl<'a> Script<'a> {
                 self.flush().await;
                 Ok(())
             }
+            Reading::Ended => Ok(()),
         }
     }
 
@@ -262,7 +265,7 @@ impl<'a> Script<'a> {
             self.unknown = line;
             self.pass(vec![unknown(PASSWORD)]).await?;
         }
-        match std::mem::replace(&mut self.reading, Reading::Raw) {
+        match std::mem::replace(&mut self.reading, Reading::Ended) {
             Reading::Commands(splitter) => {
                 let dialect = splitter.dialect();
                 let left = splitter.into_pending();
@@ -274,7 +277,7 @@ impl<'a> Script<'a> {
             }
             Reading::Text(_, text) if text.is_empty() => {}
             Reading::Text(interpreted, bytes) => self.pass(vec![Submission::Text { bytes, interpreted }]).await?,
-            Reading::Raw => {}
+            Reading::Raw | Reading::Ended => {}
         }
         self.flush().await;
         self.relay(ChannelMsg::Eof).await;
@@ -286,7 +289,7 @@ impl<'a> Script<'a> {
         self.unknown = match std::mem::replace(&mut self.reading, Reading::Raw) {
             Reading::Commands(splitter) => splitter.into_pending(),
             Reading::Text(_, text) => text,
-            Reading::Raw => Vec::new(),
+            Reading::Raw | Reading::Ended => Vec::new(),
         };
         self.pass(vec![unknown("rest of the standard input")]).await
     }

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{Config, RISKY, Row, World};
+use crate::harness::{Config, RISKY, Row, World, eventually};
 
 /// Where nothing is known, nothing passes unasked.
 fn ask_about_unknown(config: &mut Config) {
@@ -129,6 +129,23 @@ fn the_console_lets_a_command_of_a_script_run() {
 }
 
 #[test]
+fn what_follows_a_question_is_judged_by_the_configuration_of_its_answer() {
+    let mut world = World::new();
+    let mut running = world.alice().start("bash");
+    running.send(format!("echo one\n{RISKY}\necho two\n").as_bytes());
+    let code = running.code();
+    world
+        .bastion
+        .reload(|config| config.policies = config.policies.replace("low = \"allow\"", "low = \"deny\""));
+    eventually("the new policy", || {
+        (world.alice().run("true").code == 126).then_some(())
+    });
+    assert_eq!(world.confirm("alice", &code).code, 0);
+    let output = running.finish();
+    assert_eq!((output.code, output.text().as_str()), (126, "one\n"), "{output:?}");
+}
+
+#[test]
 fn a_question_about_a_script_ends_with_its_user() {
     let world = World::new();
     let mut running = world.alice().start("bash");
@@ -179,7 +196,7 @@ fn two_programs_that_answer_one_another_never_wait_for_the_bastion() {
 fn each_shell_is_read_in_its_own_language() {
     let world = World::with(ask_about_unknown);
     let cases = [
-        ("dash", "if true\nthen echo 1\nfi\n", "echo \"${x:-'}\"\n", "1\n'\n"),
+        ("dash", "if true\nthen echo 1\nfi\n", "echo \"${x:-}'\"\n", "1\n'\n"),
         (
             "zsh -f",
             "{ echo 1 } always {\necho 2\n}\n",
@@ -235,6 +252,22 @@ fn a_text_that_does_not_go_on_passes_as_unknown_with_its_length_and_digest() {
     assert_eq!(rows[2].input_length, i64::try_from(rest.len()).ok());
     assert_eq!(rows[2].input_sha256, Some(hex(&Sha256::digest(rest))));
     assert_eq!((rows[1].input_length, rows[2].parent_id), (None, Some(rows[0].id)));
+}
+
+#[test]
+fn what_some_shells_read_as_text_and_others_run_is_asked_about_as_unknown() {
+    let world = World::with(ask_about_unknown);
+    let trace = world.trace("ran");
+    // To bash one text; to dash it ends in the first line, and the second runs.
+    let script = format!("echo $'\\''\nx'; touch {}; : '\n'\n", trace.display());
+    let mut running = world.alice().start("dash");
+    running.send(script.as_bytes());
+    let code = running.code();
+    assert!(!trace.exists());
+    assert_eq!(world.confirm("alice", &code).code, 0);
+    running.finish();
+    assert!(trace.exists());
+    assert_eq!(world.bastion.rows(2)[1].exactness, "unknown");
 }
 
 #[test]

@@ -61,6 +61,16 @@ impl Bodies {
         }
     }
 
+    /// Where the current line begins.
+    pub(super) fn line(&self) -> usize {
+        self.line
+    }
+
+    /// Whether the current document's body is expanded.
+    pub(super) fn expands(&self) -> bool {
+        self.left.front().is_some_and(|document| !document.literal)
+    }
+
     /// Whether the last one has ended.
     pub(super) fn are_read(&self) -> bool {
         self.left.is_empty()

@@ -2,6 +2,7 @@
 
 use crate::domain::Dialect;
 
+use super::differences::{is_alike_in_subshells, is_plain_delimiter, opens_subscript, rewrites_what_follows};
 use super::documents::Bodies;
 use super::words::{Closing, Commands, Position, Word};
 
@@ -15,7 +16,7 @@ pub(super) enum Found {
     More,
     /// A unit ends here. `blank`: there is no command in it.
     End { at: usize, blank: bool },
-    /// Not to be understood: nested too deeply, or with a NUL byte in it.
+    /// Not to be understood: nested too deeply, with a NUL byte in it, or read differently by one shell and another.
     Lost,
 }
 
@@ -28,6 +29,10 @@ pub(super) struct Lexer {
     frames: Vec<Frame>,
     /// Whether no command has begun.
     blank: bool,
+    /// Whether the shells that this may be for would read the unit differently.
+    ambiguous: bool,
+    /// Whether an alias or an option may have changed what comes after the unit before.
+    rewritten: bool,
 }
 
 /// What a position stands in.
@@ -50,6 +55,7 @@ enum Frame {
     Arithmetic {
         open: usize,
         around: Closing,
+        start: usize,
     },
     /// `$[...]`.
     Bracket,
@@ -78,6 +84,8 @@ impl Lexer {
             at: 0,
             frames: vec![Frame::Commands(Commands::new(None))],
             blank: true,
+            ambiguous: false,
+            rewritten: false,
         }
     }
 
@@ -91,20 +99,31 @@ impl Lexer {
             match text.get(self.at) {
                 None => return Found::More,
                 Some(0) => return Found::Lost,
+                Some(_) if self.rewritten => return Found::Lost,
                 Some(_) if self.frames.len() > MAX_NESTING => return Found::Lost,
                 Some(byte) => match self.step(text, *byte) {
                     None => return Found::More,
+                    Some(_) if self.ambiguous => return Found::Lost,
                     Some(Step::Moved) => {}
-                    Some(Step::Ended) => return self.end(),
+                    Some(Step::Ended) => return self.end(text),
                 },
             }
         }
     }
 
-    fn end(&mut self) -> Found {
-        let Self { at, blank, .. } = *self;
-        *self = Self::new(self.dialect);
+    fn end(&mut self, text: &[u8]) -> Found {
+        let Self { at, blank, dialect, .. } = *self;
+        *self = Self {
+            rewritten: dialect != Dialect::Fish && rewrites_what_follows(text.get(..at).unwrap_or_default()),
+            ..Self::new(dialect)
+        };
         Found::End { at, blank }
+    }
+
+    /// Gives the unit up: the shells that this may be for do not agree on it.
+    fn differs(&mut self) -> Stepped {
+        self.ambiguous = true;
+        self.moved(1)
     }
 
     fn step(&mut self, text: &[u8], byte: u8) -> Stepped {
@@ -112,7 +131,7 @@ impl Lexer {
             None => self.moved(1),
             Some(Frame::Commands(_)) => self.in_commands(text, byte),
             Some(Frame::Single) => self.until(byte, b'\''),
-            Some(Frame::Escaped) => self.until_unescaped(text, byte, b'\''),
+            Some(Frame::Escaped) => self.in_escaped(text, byte),
             Some(Frame::Backtick) => self.until_unescaped(text, byte, b'`'),
             Some(Frame::Double) => self.in_double(text, byte),
             Some(Frame::Parameter { literal }) => {
@@ -127,9 +146,13 @@ impl Lexer {
             }
             Some(Frame::Comment) => self.in_comment(byte),
             Some(Frame::Documents(bodies)) => {
+                let (line, expands) = (bodies.line(), bodies.expands());
                 let next = bodies.read_line(text, self.at);
                 self.at = next.unwrap_or(text.len());
-                next.map(|_| self.document_line_read())
+                let line = text.get(line..next? - 1).unwrap_or_default();
+                // dash reads an expansion to its end, over the delimiter too.
+                self.ambiguous |= expands && self.dialect == Dialect::Sh && stays_open(line);
+                Some(self.document_line_read())
             }
         }
     }
@@ -155,6 +178,18 @@ impl Lexer {
             Some(Frame::Commands(commands)) => Some(commands),
             _ => None,
         }
+    }
+
+    fn before(&self, text: &[u8]) -> Option<u8> {
+        text.get(self.at.checked_sub(1)?).copied()
+    }
+
+    fn in_escaped(&mut self, text: &[u8], byte: u8) -> Stepped {
+        // It ends there where the shell knows no `$'...'`.
+        if self.dialect == Dialect::Sh && byte == b'\\' && *text.get(self.at + 1)? == b'\'' {
+            return self.differs();
+        }
+        self.until_unescaped(text, byte, b'\'')
     }
 
     fn until(&mut self, byte: u8, end: u8) -> Stepped {
@@ -184,6 +219,8 @@ impl Lexer {
     fn in_brackets(&mut self, text: &[u8], byte: u8, end: u8, literal: bool) -> Stepped {
         match byte {
             _ if byte == end => self.pop(1),
+            // After `#` and `%` it is a quote, after `:-` it is none, or the other way round.
+            b'\'' if literal && self.dialect == Dialect::Sh => self.differs(),
             b'\'' if literal => self.moved(1),
             b'[' if end == b']' => self.push(Frame::Bracket, 1),
             _ => self.element(text, byte, literal),
@@ -200,19 +237,30 @@ impl Lexer {
                 }
                 self.moved(1)
             }
+            // In zsh a flag of a pattern, or a comment.
+            b'#' if self.dialect == Dialect::Zsh && self.before(text) == Some(b'(') => self.differs(),
             b'#' if after_blank(text, self.at) => self.push(Frame::Comment, 1),
             _ => self.element(text, byte, false),
         }
     }
 
     fn in_arithmetic(&mut self, text: &[u8], byte: u8) -> Stepped {
-        let Some(Frame::Arithmetic { open, around }) = self.frames.last_mut() else {
+        let dialect = self.dialect;
+        let Some(Frame::Arithmetic { open, around, start }) = self.frames.last_mut() else {
             return self.moved(1);
         };
+        let is_group = *around == Closing::Subshell;
         match byte {
+            // Not a quote to all of them; and dash knows no `((`.
+            b'\'' | b'"' if dialect != Dialect::Bash => return self.differs(),
+            b'#' if dialect == Dialect::Sh && is_group => return self.differs(),
+            b'<' if dialect == Dialect::Sh && is_group && *text.get(self.at + 1)? == b'<' => return self.differs(),
             b'(' => *open += 1,
             b')' if *open == 2 && *text.get(self.at + 1)? != b')' => {
                 // Two subshells after all: one is closed, and the other goes on.
+                if !is_alike_in_subshells(text.get(*start..self.at).unwrap_or_default()) {
+                    return self.differs();
+                }
                 let mut commands = Commands::new(Some(*around));
                 commands.begin();
                 self.frames.pop();
@@ -234,7 +282,9 @@ impl Lexer {
     fn element(&mut self, text: &[u8], byte: u8, in_double: bool) -> Stepped {
         match byte {
             b'\\' => {
-                text.get(self.at + 1)?;
+                if *text.get(self.at + 1)? == b'\n' && self.before(text) == Some(b'$') {
+                    return self.differs();
+                }
                 self.moved(2)
             }
             b'\'' if self.dialect == Dialect::Fish => self.push(Frame::Escaped, 1),
@@ -250,16 +300,19 @@ impl Lexer {
         let is_fish = self.dialect == Dialect::Fish;
         match *text.get(self.at + 1)? {
             b'(' if !is_fish && *text.get(self.at + 2)? == b'(' => {
-                let around = Closing::Substitution;
-                self.push(Frame::Arithmetic { open: 2, around }, 3)
+                let (around, start) = (Closing::Substitution, self.at);
+                self.push(Frame::Arithmetic { open: 2, around, start }, 3)
             }
             b'(' => self.push(Frame::Commands(Commands::new(Some(Closing::Substitution))), 2),
+            // A substitution to some.
+            b'{' if !is_fish && b" \t\n|".contains(text.get(self.at + 2)?) => self.differs(),
             b'{' => {
                 // bash takes single quotes for quotes there, even between double ones.
                 let literal = in_double && self.dialect != Dialect::Bash;
                 self.push(Frame::Parameter { literal }, 2)
             }
             b'\'' if !in_double && !is_fish => self.push(Frame::Escaped, 2),
+            b'[' if self.dialect == Dialect::Sh => self.differs(),
             b'[' if !is_fish => self.push(Frame::Bracket, 2),
             _ => self.moved(1),
         }
@@ -274,7 +327,7 @@ impl Lexer {
         }
         match byte {
             b' ' | b'\t' => self.moved(1),
-            b'\\' if *text.get(self.at + 1)? == b'\n' => self.moved(2),
+            b'\\' if *text.get(self.at + 1)? == b'\n' => self.joined_line(text),
             b'\n' => Some(self.newline()),
             b'#' => {
                 // An interactive zsh runs what follows it, unless it was told otherwise.
@@ -286,6 +339,15 @@ impl Lexer {
                 self.operator(text, byte)
             }
             _ => Some(self.begin_word()),
+        }
+    }
+
+    /// Operators that are divided between two lines are one to the shell.
+    fn joined_line(&mut self, text: &[u8]) -> Stepped {
+        match self.before(text) {
+            Some(b'<' | b'>') => self.differs(),
+            Some(b'(') if b"(\\".contains(text.get(self.at + 2)?) => self.differs(),
+            _ => self.moved(2),
         }
     }
 
@@ -345,10 +407,14 @@ impl Lexer {
         };
         if let Some(Word { start, plain }) = commands.word.take() {
             let raw = text.get(start..at).unwrap_or_default();
+            let is_odd_delimiter = commands.delimiter.is_some() && !is_plain_delimiter(raw, dialect);
+            let is_ambiguous = is_odd_delimiter || (dialect != Dialect::Fish && opens_subscript(raw));
             let is_descriptor = matches!(next, b'<' | b'>') && raw.iter().all(u8::is_ascii_digit);
             if !is_descriptor {
                 commands.take_word(raw, plain, dialect);
             }
+            let is_faulty = commands.is_faulty;
+            self.ambiguous |= is_ambiguous || (is_faulty && dialect == Dialect::Zsh);
         }
         Some(Step::Moved)
     }
@@ -382,6 +448,8 @@ impl Lexer {
                 _ => commands.separator(),
             }
             commands.empty = false;
+            let is_faulty = commands.is_faulty;
+            self.ambiguous |= is_faulty && self.dialect == Dialect::Zsh;
         }
         self.moved(length)
     }
@@ -423,8 +491,8 @@ impl Lexer {
             Position::CasePattern => self.moved(1),
             Position::Command | Position::LoopHead if !in_test => {
                 if *text.get(self.at + 1)? == b'(' {
-                    let around = Closing::Subshell;
-                    return self.push(Frame::Arithmetic { open: 2, around }, 2);
+                    let (around, start) = (Closing::Subshell, self.at);
+                    return self.push(Frame::Arithmetic { open: 2, around, start }, 2);
                 }
                 self.push(Frame::Commands(Commands::new(Some(Closing::Subshell))), 1)
             }
@@ -445,9 +513,16 @@ impl Lexer {
             commands.end_of_pattern();
         } else if let Some(closing) = commands.closed_by {
             // `()` is no subshell but the head of a function.
-            let is_head = commands.empty;
+            let (is_head, documents) = (commands.empty, std::mem::take(&mut commands.documents));
+            // Their bodies follow a subshell, but where they are after a substitution depends on the shell.
+            self.ambiguous |= closing == Closing::Substitution && !documents.is_empty();
             self.frames.pop();
+            if let Some(commands) = self.commands() {
+                commands.documents.extend(documents);
+            }
             self.closed(closing, is_head);
+        } else if self.dialect == Dialect::Zsh {
+            return self.differs();
         }
         self.moved(1)
     }
@@ -492,6 +567,23 @@ impl Lexer {
             Step::Moved
         }
     }
+}
+
+/// Whether a here-document's line ends within an expansion.
+fn stays_open(line: &[u8]) -> bool {
+    let mut lexer = Lexer::new(Dialect::Sh);
+    lexer.frames.push(Frame::Double);
+    while let Some(byte) = line.get(lexer.at) {
+        // Quotes stand for themselves there.
+        let stepped = match (byte, lexer.frames.len()) {
+            (b'"', 2) => lexer.moved(1),
+            _ => lexer.step(line, *byte),
+        };
+        if stepped.is_none() {
+            break;
+        }
+    }
+    lexer.ambiguous || lexer.frames.len() > 2 || line.ends_with(b"$\\")
 }
 
 fn after_blank(text: &[u8], at: usize) -> bool {

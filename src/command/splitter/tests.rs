@@ -162,9 +162,101 @@ fn fish_has_blocks_that_end_with_end() {
 
 #[test]
 fn a_quote_in_a_parameter_between_double_quotes_is_one_to_bash_alone() {
-    assert_units(Dialect::Sh, &["echo \"${x:-'}\"\n", "ls\n"]);
+    assert_units(Dialect::Zsh, &["echo \"${x:-'}\"\n", "ls\n"]);
     let (units, _) = split("echo \"${x:-'}\"\nls\n", Dialect::Bash);
     assert!(units.is_empty(), "{units:?}");
+}
+
+/// Each text is one at the end of whose second line some shell of the dialect runs that line, where another is still in a
+/// quote or in data.
+#[test]
+fn what_shells_of_one_dialect_read_differently_is_given_up_before_it_is_sent() {
+    let (bash, sh, zsh) = (Dialect::Bash, Dialect::Sh, Dialect::Zsh);
+    for (text, dialects) in [
+        ("echo $'\\''\nx'; ls; : '\n", [sh].as_slice()),
+        ("echo $[\nls\n: ]\n", &[sh]),
+        ("(( a <<E ))\nls\nE\n", &[sh]),
+        ("echo \"${x#'\"'}\"\nls\n: }\"\n", &[sh]),
+        ("cat <<E\n$(echo x\nE\n)\n'\nE\nls\n: '\n", &[sh]),
+        ("cat <<E\n`echo ')\nE\nls\n", &[sh]),
+        ("false && echo $((1 ' ))\nls\n: '))\n", &[sh, zsh]),
+        ("false && echo $((1 \" ))\nls\n: \"))\n", &[sh, zsh]),
+        ("echo (#i)'\n) '; ls; :'\n'\n", &[zsh]),
+        ("echo a ) '\nls\n: '\n", &[zsh]),
+        ("fi '\nls\n: '\n", &[zsh]),
+        ("a ;; '\nls\n: '\n", &[zsh]),
+        ("a[1<<E]=2\nls\nE]=2\n", &[bash, sh, zsh]),
+        ("cat <\\\n<E\n'\nE\nls\n: '\n", &[bash, sh, zsh]),
+        ("(\\\n( 1 <<E ))\nls\nE\n", &[bash, sh, zsh]),
+        ("echo $\\\n(cat <<E\n'\nE\nls\n: ')\n", &[bash, sh, zsh]),
+        ("cat <<E\\\nF\nEF\nls\n", &[bash, sh, zsh]),
+        ("cat <<\"E\\F\"\nE\\F\nls\nEF\n", &[bash, sh, zsh]),
+        ("echo $(cat <<E)\n'\nE\nls\n: '\n", &[bash, sh, zsh]),
+        ("((cat <<E); true)\n'\nE\nls\n: '\n", &[bash, sh, zsh]),
+        ("echo ${ cat <<E\n'\nE\nls\n}\n", &[bash, sh, zsh]),
+    ] {
+        for dialect in dialects {
+            let mut splitter = Splitter::new(*dialect);
+            assert_eq!(splitter.feed(text.as_bytes()), [], "{dialect}: {text}");
+            assert!(splitter.is_lost(), "{dialect}: {text}");
+        }
+    }
+}
+
+#[test]
+fn an_alias_that_is_more_than_words_makes_the_rest_unknown() {
+    for define in [
+        "alias q='#'\n",
+        "alias q='echo \"'\n",
+        "true; alias q=\\\"\n",
+        "alias q=$x\n",
+    ] {
+        let mut splitter = Splitter::new(Dialect::Sh);
+        let unit = Piece::Unit(define.as_bytes().to_vec());
+        assert_eq!(splitter.feed(format!("{define}q '\nls\n: '\n").as_bytes()), [unit]);
+        assert!(splitter.is_lost(), "{define}");
+    }
+    assert_units(
+        Dialect::Sh,
+        &[
+            "alias ll='ls -l --color=auto'\n",
+            "ll\n",
+            "unalias -a 2>/dev/null\n",
+            "ls\n",
+        ],
+    );
+}
+
+#[test]
+fn an_option_that_changes_how_the_shell_reads_makes_the_rest_unknown() {
+    for set in [
+        "shopt -u interactive_comments\n",
+        "set -o history; set -H\n",
+        "set -o posix\n",
+        "export POSIXLY_CORRECT=1\n",
+    ] {
+        let mut splitter = Splitter::new(Dialect::Bash);
+        let unit = Piece::Unit(set.as_bytes().to_vec());
+        assert_eq!(splitter.feed(format!("{set}# x; ls\n").as_bytes()), [unit]);
+        assert!(splitter.is_lost(), "{set}");
+    }
+    assert_units(Dialect::Bash, &["set -euo pipefail\n", "shopt -s extglob\n", "ls\n"]);
+}
+
+#[test]
+fn what_all_shells_of_a_dialect_agree_on_is_followed() {
+    let units = [
+        "x=\"$(cat <<E\na $(hostname) \"${x:-it is}\" `date` $((1 + 2)) $5\\\nE\nE\n)\"\n",
+        "(cat <<E) > f\n'\nE\n",
+        "x=$(\\\ncurl x)\n",
+        "a && \\\n b | \\\n c\n",
+        "tr a[0-9] b\n",
+        "IFS=$'\\n'\n",
+        "cat <<'E F'\n$(\nE F\n",
+    ];
+    assert_units(Dialect::Sh, &units);
+    assert_units(Dialect::Bash, &units);
+    assert_units(Dialect::Bash, &["a[$i]=1; a[x]+=(b c)\n", "echo $'it\\'s' $[1 + 2]\n"]);
 }
 
 #[test]

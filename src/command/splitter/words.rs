@@ -22,6 +22,8 @@ pub(super) struct Commands {
     pub(super) awaiting: bool,
     /// Whether nothing has been read in it.
     pub(super) empty: bool,
+    /// Whether something was closed that is not open. zsh says so, forgets the line, and reads on.
+    pub(super) is_faulty: bool,
     blocks: Vec<Block>,
     /// Words of the simple command so far; of a case's pattern likewise.
     words: usize,
@@ -136,8 +138,10 @@ impl Commands {
     /// `;;` and its like.
     pub(super) fn end_of_case_arm(&mut self) {
         self.next_command();
-        if self.blocks.last() == Some(&Block::Case) {
+        if self.is_open(Block::Case) {
             self.position = Position::CasePattern;
+        } else {
+            self.is_faulty = true;
         }
     }
 
@@ -284,10 +288,12 @@ impl Commands {
         closes
     }
 
-    /// Closes a block where it is the innermost; anything else is a fault of syntax, at which a shell stops reading.
+    /// Closes a block where it is the innermost; anything else is a fault of syntax, at which most shells stop reading.
     fn close(&mut self, block: Block) {
         if self.is_open(block) {
             self.blocks.pop();
+        } else {
+            self.is_faulty = true;
         }
         self.next_command();
     }
