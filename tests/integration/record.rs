@@ -135,7 +135,11 @@ fn an_impact_is_classified_between_two_snapshots() {
         rows.get(1).is_some_and(|row| row.system_context_after.is_some())
     });
     // The target is the machine that runs all the other tests meanwhile: its load may show.
-    assert!(matches!(rows[1].actual_impact.as_deref(), Some("none" | "minor")), "{:?}", rows[1]);
+    assert!(
+        matches!(rows[1].actual_impact.as_deref(), Some("none" | "minor")),
+        "{:?}",
+        rows[1]
+    );
     assert!(rows[1].impact_evidence.is_some());
 }
 
