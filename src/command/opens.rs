@@ -1,7 +1,7 @@
 //! Whether a line leaves its terminal to something that reads further commands from it.
 
 use super::unwrap::{is_shell, unwrap};
-use super::{Origin, Script, SimpleCommand, Word};
+use super::{Origin, Redirection, Script, SimpleCommand, Word};
 
 /// What a line opens on its terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub enum Opens {
     Multiplexer,
     /// Whatever a container or a console has to offer: `docker run -it image`, `virsh console`.
     Console,
+    /// What was stopped before, which may be any of these: `fg`.
+    Stopped,
 }
 
 /// What a line opens on its terminal, as far as its text tells; the gravest where it opens more than one thing.
@@ -24,36 +26,63 @@ pub fn opens(script: &Script) -> Option<Opens> {
         .filter(has_terminal)
         .filter_map(|command| opened_by(command, script))
         .collect();
-    [Opens::Multiplexer, Opens::Console, Opens::Shell]
+    [Opens::Multiplexer, Opens::Console, Opens::Shell, Opens::Stopped]
         .into_iter()
         .find(|opens| found.contains(opens))
 }
 
 /// Whether its standard input is something else than the terminal.
 fn is_fed(command: &SimpleCommand) -> bool {
-    let reads = |operator: &str| operator.starts_with('<') && operator != "<>";
-    command.stage > 0
-        || command
-            .redirections
-            .iter()
-            .any(|redirection| reads(&redirection.operator))
+    let reads = |redirection: &&Redirection| redirection.operator.starts_with('<') && redirection.operator != "<>";
+    let input = command.redirections.iter().rfind(reads);
+    input.map_or(command.stage > 0, |input| !is_terminal(input))
+}
+
+/// Whether an input is the terminal after all, by name or as one of the descriptors that have it.
+fn is_terminal(input: &Redirection) -> bool {
+    let target = input.target.text.as_str();
+    match input.operator.as_str() {
+        "<&" => target != "-",
+        "<" => {
+            let names = [
+                "/dev/tty",
+                "/dev/pts/",
+                "/dev/std",
+                "/dev/fd/",
+                "/dev/console",
+                "/proc/",
+            ];
+            !input.target.constant || names.iter().any(|name| target.starts_with(name))
+        }
+        _ => false,
+    }
 }
 
 fn opened_by(command: &SimpleCommand, script: &Script) -> Option<Opens> {
-    let program = command.program()?;
+    let Some(program) = command.program() else {
+        return is_own_shell(command).then_some(Opens::Shell);
+    };
     let arguments = command.arguments();
     let wraps_nothing = || unwrap(command, script.dialect).is_empty();
     match program {
         "tmux" => attaches(arguments).then_some(Opens::Multiplexer),
-        "screen" => (!has_flag(arguments, SCREEN_ASIDE)).then_some(Opens::Multiplexer),
+        "screen" => (!has_flag(arguments, SCREEN_ASIDE, SCREEN_VALUES)).then_some(Opens::Multiplexer),
         "byobu" | "zellij" | "dtach" | "abduco" | "mosh" | "dvtm" => Some(Opens::Multiplexer),
         "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "docker-compose" if wraps_nothing() => {
             names_any(arguments, &["attach", "run", "debug"]).then_some(Opens::Console)
         }
         "virsh" | "xl" => names_any(arguments, &["console"]).then_some(Opens::Console),
         "picocom" | "minicom" | "cu" | "telnet" => Some(Opens::Console),
+        "fg" => Some(Opens::Stopped),
+        job if job.starts_with('%') => Some(Opens::Stopped),
         _ => opens_shell(program, arguments, wraps_nothing).then_some(Opens::Shell),
     }
+}
+
+/// Whether it runs the shell that the environment names.
+fn is_own_shell(command: &SimpleCommand) -> bool {
+    let program = command.words.first().map(|word| word.text.as_str());
+    matches!(program, Some("$SHELL" | "${SHELL}")) && is_interactive(command.arguments())
 }
 
 /// Whether a program opens a shell where it is given no command.
@@ -65,10 +94,11 @@ pub(super) fn opens_shell(program: &str, arguments: &[Word], wraps_nothing: impl
         "su" | "runuser" | "chroot" | "unshare" | "nsenter" | "script" | "fakeroot" => {
             wraps_nothing() && !only_tells(arguments)
         }
-        "ssh" | "autossh" => wraps_nothing() && !only_tells(arguments) && !has_flag(arguments, "NWOGQTf"),
+        "ssh" | "autossh" => wraps_nothing() && !only_tells(arguments) && !has_flag(arguments, "NWOGQTf", SSH_VALUES),
         "sudo" | "sudo-rs" | "doas" => {
-            wraps_nothing() && (has_flag(arguments, "is") || names_any(arguments, &["--login", "--shell"]))
+            wraps_nothing() && (has_flag(arguments, "is", "") || names_any(arguments, &["--login", "--shell"]))
         }
+        "pkexec" => wraps_nothing() && !only_tells(arguments),
         "newgrp" | "sg" | "login" | "nix-shell" => true,
         "lxc" | "incus" | "machinectl" | "multipass" | "poetry" | "pipenv" => names_any(arguments, &["shell"]),
         "vagrant" | "gcloud" => names_any(arguments, &["ssh"]),
@@ -113,9 +143,26 @@ const TMUX_ASIDE: &[&str] = &[
 /// Flags with which screen lists, commands or starts in the background.
 const SCREEN_ASIDE: &str = "lmXvQ";
 
+/// Flags of screen and of ssh whose value may follow in the same word.
+const SCREEN_VALUES: &str = "cehpSstT";
+const SSH_VALUES: &str = "BbcDEeFIiJLlmopRSw";
+
+/// Options of tmux whose value is the next word.
+const TMUX_VALUES: &[&str] = &["-L", "-S", "-f", "-c", "-T"];
+
 /// Whether a tmux takes the terminal: its first operand is no subcommand that goes about its work aside.
 fn attaches(arguments: &[Word]) -> bool {
-    let subcommand = arguments.iter().find(|word| !word.text.starts_with('-'));
+    // A second command may attach, whatever the first is.
+    if arguments.iter().any(|word| word.text.ends_with(';')) {
+        return true;
+    }
+    let value_of = |at: usize| at.checked_sub(1).and_then(|before| arguments.get(before));
+    let is_value = |at| value_of(at).is_some_and(|option| TMUX_VALUES.contains(&option.text.as_str()));
+    let subcommand = arguments
+        .iter()
+        .enumerate()
+        .find(|(at, word)| !word.text.starts_with('-') && !is_value(*at))
+        .map(|(_, word)| word);
     let detached = names_any(arguments, &["-d", "-V"]) && subcommand.is_some_and(|word| word.text.starts_with("new"));
     !detached
         && !names_any(arguments, &["-V"])
@@ -147,12 +194,21 @@ fn only_tells(arguments: &[Word]) -> bool {
     names_any(arguments, &["-V", "--version", "-h", "--help"])
 }
 
-/// Whether a cluster of short options has one of `flags`.
-fn has_flag(arguments: &[Word], flags: &str) -> bool {
+/// Whether a cluster of short options has one of `flags`, before one of `values`, whose value would be the rest.
+fn has_flag(arguments: &[Word], flags: &str, values: &str) -> bool {
+    let has_one = |cluster: &str| {
+        let known = cluster.find(|flag| flags.contains(flag) || values.contains(flag));
+        known.is_some_and(|at| {
+            cluster
+                .get(at..)
+                .unwrap_or_default()
+                .starts_with(|flag| flags.contains(flag))
+        })
+    };
     arguments
         .iter()
         .filter_map(|word| word.text.strip_prefix('-').filter(|rest| !rest.starts_with('-')))
-        .any(|cluster| cluster.contains(|flag| flags.contains(flag)))
+        .any(has_one)
 }
 
 fn names_any(arguments: &[Word], names: &[&str]) -> bool {
@@ -203,6 +259,15 @@ mod tests {
             "cd /x && bash",
             "newgrp wheel",
             "script /tmp/typescript",
+            "ssh -oConnectTimeout=5 third",
+            "ssh -lfrank third",
+            "bash < /dev/tty",
+            "true | bash </dev/pts/0",
+            "bash <&2",
+            "$SHELL",
+            "exec \"${SHELL}\" -l",
+            "pkexec",
+            "fg; bash",
         ] {
             assert_eq!(opened(line), Some(Opens::Shell), "{line}");
         }
@@ -234,6 +299,10 @@ mod tests {
             "tmux ls",
             "tmux kill-server",
             "tmux new -d -s x",
+            "tmux -L work ls",
+            "bash <&-",
+            "$SHELL -c ls",
+            "ssh -fN third",
             "screen -ls",
         ] {
             assert_eq!(opened(line), None, "{line}");
@@ -249,6 +318,9 @@ mod tests {
             "screen",
             "screen -r",
             "sudo tmux a",
+            "tmux -L ls attach",
+            "tmux ls \\; attach",
+            "screen -Small",
             "mosh third",
         ] {
             assert_eq!(opened(line), Some(Opens::Multiplexer), "{line}");
@@ -256,5 +328,13 @@ mod tests {
         for line in ["docker run -it debian", "docker attach app", "virsh console vm"] {
             assert_eq!(opened(line), Some(Opens::Console), "{line}");
         }
+    }
+
+    #[test]
+    fn what_was_stopped_comes_back() {
+        for line in ["fg", "fg %2", "%1", "ls; fg", "%ssh"] {
+            assert_eq!(opened(line), Some(Opens::Stopped), "{line}");
+        }
+        assert_eq!(opened("bg"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use russh::ChannelMsg;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 
 use crate::command::Opens;
@@ -30,6 +30,10 @@ use super::user::{Gone, PtyRequest, Size, Voice, say};
 const MAX_HELD_OUTPUT: usize = 1024 * 1024;
 /// Input held while it is open whether the rest of an unknown shell may go on, bytes; what comes on top is dropped.
 const MAX_HELD_INPUT: usize = 1024 * 1024;
+
+/// What may be on its way through the gate before the target is read on. More than the shells that can stand on each other,
+/// each with a line that runs.
+const MAX_ON_THE_WAY: usize = 64;
 
 /// A question on the user's screen.
 struct OpenQuestion {
@@ -70,8 +74,9 @@ pub(super) struct GatedTerminal<'a> {
     target: TargetWriter,
     orders: mpsc::Receiver<(Subject, Order)>,
     to_self: mpsc::Sender<(Subject, Order)>,
-    /// How many lines the shells have asked about.
+    /// How many lines and rests have been submitted. The current rest has the number `rest_number`.
     asked: u64,
+    rest_number: u64,
     /// Those that have not ended, the innermost shell's last.
     lines: Vec<OpenLine>,
     /// The rest of a shell that is not understood any longer. Held is the input that must not reach it yet.
@@ -81,6 +86,10 @@ pub(super) struct GatedTerminal<'a> {
     question: Option<OpenQuestion>,
     /// Questions that wait until the one on the screen is answered.
     next_questions: VecDeque<(Subject, Asked, oneshot::Sender<Answer>)>,
+    /// Room for more on its way through the gate: a target can ask faster than anybody can record.
+    way: Arc<Semaphore>,
+    /// Whether forged marks have been warned about.
+    has_forged: bool,
     held_output: Vec<u8>,
     heard: Heard,
 }
@@ -121,11 +130,14 @@ impl<'a> GatedTerminal<'a> {
             orders,
             to_self,
             asked: 0,
+            rest_number: 0,
             lines: Vec::new(),
             rest: None,
             rest_begins_with_line: false,
             question: None,
             next_questions: VecDeque::new(),
+            way: Arc::new(Semaphore::new(MAX_ON_THE_WAY)),
+            has_forged: false,
             held_output: Vec::new(),
             heard: Heard::new(true),
         }
@@ -168,13 +180,16 @@ impl<'a> GatedTerminal<'a> {
     /// Takes the next thing that happens, from whichever side.
     async fn step(&mut self) -> Result<Option<Over>, Gone> {
         let deadline = self.gate.deadline();
-        let reads_target = self.held_output.len() < MAX_HELD_OUTPUT;
+        let has_way = self.way.available_permits() > 0;
+        let reads_target = has_way && self.held_output.len() < MAX_HELD_OUTPUT;
+        let way = self.way.clone();
         tokio::select! {
             message = self.ear.next(), if self.target.has_room() => self.user_says(message).await,
             () = self.target.room(), if !self.target.has_room() => Ok(None),
             () = self.session.ended.cancelled() => Ok(Some(Over::User)),
             () = self.voice.unrecorded.cancelled() => Ok(Some(Over::User)),
             message = self.target_ear.hear(), if reads_target => self.target_says(message).await,
+            _ = way.acquire(), if !has_way => Ok(None),
             Some((subject, order)) = self.orders.recv() => self.obey(subject, order).await,
             () = sleep_until(deadline.unwrap_or_else(Instant::now).into()), if deadline.is_some() => self.timed_out().await,
         }
@@ -275,10 +290,17 @@ impl<'a> GatedTerminal<'a> {
             Effect::Cancelled => self.cancelled().await?,
             Effect::Ended(end) => self.ended(end),
             Effect::Unasked { text, dialect } => self.record_unasked(text, dialect),
-            Effect::Forged => tracing::warn!(host = %self.session.target, "a mark that the hook did not write"),
+            Effect::Forged => self.warn_of_forgery(),
             Effect::Lost(why) => self.lost(why),
         }
         Ok(())
+    }
+
+    /// Once: a target can forge as fast as it can write.
+    fn warn_of_forgery(&mut self) {
+        if !std::mem::replace(&mut self.has_forged, true) {
+            tracing::warn!(host = %self.session.target, "a mark that the hook did not write");
+        }
     }
 
     async fn show(&mut self, bytes: Vec<u8>) -> Result<(), Gone> {
@@ -301,11 +323,15 @@ impl<'a> GatedTerminal<'a> {
 
     /// The shell is understood, for the first time or again: lines are known one by one from here on.
     async fn ready(&mut self) -> Result<(), Gone> {
+        // A rest that waits with its line has not begun, and is not over.
+        if self.rest_begins_with_line {
+            return Ok(());
+        }
         match self.rest.take() {
             None | Some(Stage::Refused) => {}
             Some(Stage::Running(running)) => running.end(Ending::default()),
             Some(Stage::Held(input)) => {
-                self.withdraw(Subject::Rest).await?;
+                self.withdraw(self.rest_subject()).await?;
                 self.target.input(input);
             }
         }
@@ -349,7 +375,13 @@ impl<'a> GatedTerminal<'a> {
             },
             judged: true,
         };
-        self.pass(Subject::Rest, submission, None);
+        self.asked += 1;
+        self.rest_number = self.asked;
+        self.pass(self.rest_subject(), submission, None);
+    }
+
+    const fn rest_subject(&self) -> Subject {
+        Subject::Rest(self.rest_number)
     }
 
     /// Sends something on its way through the gate.
@@ -362,7 +394,9 @@ impl<'a> GatedTerminal<'a> {
         };
         let orders = self.to_self.clone();
         let (session, mut submitted) = (self.session.clone(), Submitted { subject, orders });
+        let room = self.way.clone().try_acquire_owned().ok();
         self.session.shared.tasks.spawn(async move {
+            let _room = room;
             let passed = session.gate().pass(request, &session.observer(), &mut submitted).await;
             if let Err(refusal) = passed
                 && submitted.order(Order::Refused(refusal)).await.is_err()
@@ -411,7 +445,7 @@ impl<'a> GatedTerminal<'a> {
                 *stage = Stage::Running(running);
                 self.let_run(subject).await?;
             }
-            (Subject::Rest, Some(Stage::Held(input))) => {
+            (Subject::Rest(_), Some(Stage::Held(input))) => {
                 let input = std::mem::take(input);
                 self.rest = Some(Stage::Running(running));
                 say(
@@ -434,9 +468,13 @@ impl<'a> GatedTerminal<'a> {
     async fn let_run(&mut self, subject: Subject) -> Result<(), Gone> {
         let line = self.lines.iter().find(|line| Subject::Line(line.number) == subject);
         match line.and_then(|line| line.opens) {
+            // What runs is unknown already, by a decision that has been taken or that holds back this answer too.
+            Some(_) if self.rest.is_some() => {
+                return self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await;
+            }
             Some(Opens::Multiplexer) => self.lost(Lost::Multiplexer),
             Some(Opens::Console) => self.lost(Lost::Console),
-            Some(Opens::Shell) | None => {
+            Some(Opens::Shell | Opens::Stopped) | None => {
                 return self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await;
             }
         }
@@ -452,7 +490,7 @@ impl<'a> GatedTerminal<'a> {
         };
         *stage = Stage::Refused;
         say(self.voice, true, &refusal.to_string()).await?;
-        if subject == Subject::Rest && !self.forget_rest() {
+        if matches!(subject, Subject::Rest(_)) && !self.forget_rest() {
             return Ok(Some(Over::Refused));
         }
         self.feed(|gate, effects| gate.answer(Verdict::Cancel, effects)).await?;
@@ -474,7 +512,7 @@ impl<'a> GatedTerminal<'a> {
                 let mut lines = self.lines.iter_mut();
                 lines.find_map(|line| (line.number == number).then_some(&mut line.stage))
             }
-            Subject::Rest => self.rest.as_mut(),
+            Subject::Rest(number) => self.rest.as_mut().filter(|_| number == self.rest_number),
         }
     }
 
@@ -500,7 +538,7 @@ impl<'a> GatedTerminal<'a> {
             return Ok(());
         };
         if self.forget_rest() {
-            self.withdraw(Subject::Rest).await?;
+            self.withdraw(self.rest_subject()).await?;
         }
         if let Stage::Running(running) = stage {
             running.end(Ending::lost("the shell gave the line up", Duration::ZERO));
@@ -540,7 +578,9 @@ impl<'a> GatedTerminal<'a> {
             cwd: None,
         };
         let session = self.session.clone();
+        let room = self.way.clone().try_acquire_owned().ok();
         self.session.shared.tasks.spawn(async move {
+            let _room = room;
             if let Err(refusal) = session.gate().pass(request, &session.observer(), &mut Seen).await {
                 tracing::error!(%refusal, "a line that ran unasked is not on record");
             }

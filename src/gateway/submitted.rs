@@ -22,8 +22,8 @@ pub(super) enum Order {
 pub(super) enum Subject {
     /// A line that the shell waits with, by its number in this session.
     Line(u64),
-    /// The rest of a shell that is not understood any longer.
-    Rest,
+    /// The rest of a shell that is not understood any longer, by the same count: what was decided of one is not of the next.
+    Rest(u64),
 }
 
 /// A submission's side of the conversation: it passes everything on to the shell's task.

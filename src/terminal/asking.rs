@@ -101,6 +101,11 @@ impl Asking {
         &self.nonce
     }
 
+    /// The number of its last prompt; 0 before the first.
+    pub(super) fn last_prompt(&self) -> u64 {
+        self.seq
+    }
+
     /// The hook is being read and asks for its nonce.
     pub(super) fn hello(&mut self, out: &mut Vec<Effect>) {
         if matches!(self.state, State::Boot | State::Lost) && !self.greeted {
@@ -113,6 +118,8 @@ impl Asking {
     /// The bootstrap could not hook the shell and starts it as it is.
     pub(super) fn unhookable(&mut self, out: &mut Vec<Effect>) {
         if self.is_booting() {
+            // Nobody will ask for the nonce any longer who is to have it.
+            self.greeted = true;
             self.lose(out);
         } else {
             out.push(Effect::Forged);
@@ -160,6 +167,11 @@ impl Asking {
     /// What the line that runs opens on its terminal.
     pub(super) fn opens(&self) -> Option<Opens> {
         self.running.as_ref().and_then(|running| running.opens)
+    }
+
+    /// Whether the exit code of a line tells that it was stopped.
+    pub(super) fn tells_stops(&self) -> bool {
+        self.dialect != Dialect::Fish
     }
 
     /// Takes the input that is not held back any longer.
@@ -695,6 +707,21 @@ mod tests {
             .flat_map(|number| target(&mut gate, &ask(&format!("1.{number}"), "x")))
             .collect();
         assert_eq!(effects.last(), Some(&Effect::Lost(Lost::Shell)));
+    }
+
+    #[test]
+    fn a_shell_that_was_found_without_a_hook_is_told_no_nonce() {
+        let mut gate = Gate::new();
+        gate.shell.unhookable(&mut Vec::new());
+        assert_eq!(hello(&mut gate), [Effect::Forged]);
+    }
+
+    #[test]
+    fn a_challenge_that_is_more_than_letters_and_digits_is_never_typed() {
+        let mut gate = prompted();
+        for id in ["1.\\rrm -rf /\\r", "1. ", "1.\\e[A", &format!("1.{}", "9".repeat(1000))] {
+            assert_eq!(target(&mut gate, &ask(id, "ls")), [Effect::Forged], "{id}");
+        }
     }
 
     proptest! {

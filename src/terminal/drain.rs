@@ -134,6 +134,11 @@ impl Draining {
         &self.nonce
     }
 
+    /// The number of its last prompt; 0 before the first.
+    pub(super) fn last_prompt(&self) -> u64 {
+        self.seq
+    }
+
     /// The hook is being read and asks for its nonce.
     pub(super) fn hello(&mut self, out: &mut Vec<Effect>) {
         if matches!(self.state, State::Boot | State::Lost) && !self.greeted {
@@ -147,6 +152,8 @@ impl Draining {
     /// The bootstrap could not hook the shell and starts it as it is.
     pub(super) fn unhookable(&mut self, out: &mut Vec<Effect>) {
         if self.is_booting() {
+            // Nobody will ask for the nonce any longer who is to have it.
+            self.greeted = true;
             self.lose(out);
         } else {
             out.push(Effect::Forged);

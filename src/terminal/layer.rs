@@ -1,5 +1,6 @@
 //! One of the programs that stand on a terminal on top of each other.
 
+use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use super::asking::Asking;
@@ -9,6 +10,9 @@ use super::marks::Mark;
 use super::probe::LoginShell;
 use super::report::Report;
 use crate::command::Opens;
+
+/// Exit codes for SIGSTOP, SIGTSTP, SIGTTIN and SIGTTOU: 128 and the signal's number, which systems do not agree on.
+const STOPPED: RangeInclusive<i32> = 145..=151;
 
 /// A program that has the terminal, or has left it to the next layer.
 #[derive(Debug)]
@@ -36,6 +40,15 @@ impl Layer {
             Self::Asking(shell) => mark.carries(shell.nonce()),
             Self::Draining(shell) => mark.carries(shell.nonce()),
             Self::Program(_) => false,
+        }
+    }
+
+    /// The number of its last prompt; 0 before the first.
+    pub(super) fn last_prompt(&self) -> u64 {
+        match self {
+            Self::Asking(shell) => shell.last_prompt(),
+            Self::Draining(shell) => shell.last_prompt(),
+            Self::Program(_) => 0,
         }
     }
 
@@ -124,6 +137,15 @@ impl Layer {
     /// Whether a line is edited, of a shell that says what becomes of it.
     pub(super) fn is_at_prompt(&self) -> bool {
         matches!(self, Self::Asking(shell) if shell.is_at_prompt())
+    }
+
+    /// Whether a line that ended like this may only have been stopped: by a signal's number, which not every shell tells.
+    pub(super) fn may_have_stopped(&self, exit_code: Option<i32>) -> bool {
+        let tells = match self {
+            Self::Asking(shell) => shell.tells_stops(),
+            Self::Draining(_) | Self::Program(_) => false,
+        };
+        exit_code.is_none_or(|code| STOPPED.contains(&code) || (code == 0 && !tells))
     }
 
     /// Whether the first prompt is still awaited.

@@ -1,7 +1,9 @@
 //! Looks out for the prompt of a shell that a line may have opened on its terminal.
 //!
 //! What the user types meanwhile must not reach a shell that nobody follows yet, but must reach a program that asks for a
-//! password first. So input is held until the output has rested, and the last line that stands there decides.
+//! password first. So input is held until the output has rested, and the last line that stands there decides. Where that is
+//! no prompt, a line is entered only if it was not shown, as a password is not, or is a word that was asked for: all else may
+//! be a command, to a shell whose prompt looks different.
 
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,17 @@ const MAX_ANSWERS: u32 = 8;
 const TAIL: usize = 1024;
 /// The widest line, in characters, that is taken for a prompt.
 const MAX_PROMPT: usize = 200;
+
+/// What questions say that show their answer: a host key's, and those for a name or a code.
+const ASKS_FOR_A_WORD: &[&str] = &[
+    "(yes/no",
+    "login:",
+    "username",
+    "user name",
+    "passcode",
+    "code:",
+    "token:",
+];
 
 /// Announces that a line editor takes pasted text in brackets.
 const BRACKETED_PASTE: &[u8] = b"\x1b[?2004h";
@@ -36,6 +49,14 @@ pub(super) struct Lookout {
     tail: Vec<u8>,
     /// Whether something else than a shell waits for input.
     answering: bool,
+    /// What has been typed to it is more than one word, such as a name or a yes.
+    is_more: bool,
+    /// The terminal shows what is typed: it is no secret.
+    is_shown: bool,
+    /// When a line that may be for a shell after all has stood long enough to be seen, if it is shown.
+    enters_at: Option<Instant>,
+    /// The line that is typed was not shown: it may be entered.
+    may_enter: bool,
     answers: u32,
     rests_at: Option<Instant>,
     gives_up_at: Instant,
@@ -46,6 +67,10 @@ impl Lookout {
         Self {
             tail: Vec::new(),
             answering: false,
+            is_more: false,
+            is_shown: false,
+            enters_at: None,
+            may_enter: false,
             answers: 0,
             rests_at: None,
             gives_up_at: now + PATIENCE,
@@ -58,9 +83,10 @@ impl Lookout {
         self.tail.drain(..self.tail.len().saturating_sub(TAIL));
         // What is typed is echoed; only a new line is more than that.
         if self.answering && !bytes.contains(&b'\n') {
+            self.is_shown |= is_legible(bytes);
             return;
         }
-        self.answering = false;
+        self.stop_answering();
         self.rests_at = Some(now + REST);
         self.gives_up_at = now + PATIENCE;
     }
@@ -76,18 +102,39 @@ impl Lookout {
         if !self.answering {
             return 0;
         }
-        let Some(end) = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')) else {
+        let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
+        self.is_more |= !line.iter().all(u8::is_ascii_graphic);
+        let Some(end) = end else {
             return bytes.len();
         };
-        self.answering = false;
+        if !self.may_enter && (self.is_more || !self.asks_for_a_word()) {
+            self.enters_at = Some(now + REST);
+            return end;
+        }
+        self.stop_answering();
         self.answers += 1;
         self.gives_up_at = now + PATIENCE;
         end + 1
     }
 
+    fn stop_answering(&mut self) {
+        self.answering = false;
+        self.is_more = false;
+        self.is_shown = false;
+        self.enters_at = None;
+        self.may_enter = false;
+    }
+
+    /// Whether what waits there is known to ask for a word that it shows.
+    fn asks_for_a_word(&self) -> bool {
+        let question = last_line(&self.tail).to_lowercase();
+        ASKS_FOR_A_WORD.iter().any(|words| question.contains(words))
+    }
+
     pub(super) fn deadline(&self) -> Option<Instant> {
-        match self.rests_at {
-            Some(rests_at) => Some(rests_at),
+        match self.rests_at.or(self.enters_at) {
+            Some(at) => Some(at),
             None if self.answering => None,
             None => Some(self.gives_up_at),
         }
@@ -97,6 +144,14 @@ impl Lookout {
     pub(super) fn timed_out(&mut self, now: Instant) -> Option<Found> {
         if self.rests_at.take_if(|rests_at| *rests_at <= now).is_some() {
             return self.judge();
+        }
+        if self.enters_at.take_if(|enters_at| *enters_at <= now).is_some() {
+            self.may_enter = !self.is_shown;
+            return Some(if self.may_enter {
+                Found::Question
+            } else {
+                Found::Nothing
+            });
         }
         (self.deadline().is_some() && self.gives_up_at <= now).then_some(Found::Nothing)
     }
@@ -112,6 +167,12 @@ impl Lookout {
         self.answering = stands;
         stands.then_some(Found::Question)
     }
+}
+
+/// Whether an output shows more than stars in the place of what is typed.
+fn is_legible(bytes: &[u8]) -> bool {
+    let is_star = |character: char| matches!(character, '*' | '•' | '●') || character.is_whitespace();
+    !plain(&String::from_utf8_lossy(bytes)).chars().all(is_star)
 }
 
 /// Whether the last line of an output looks like the prompt of a shell.
@@ -235,7 +296,10 @@ mod tests {
         assert_eq!(lookout.takes(now, b"x"), 0);
         assert_eq!(lookout.timed_out(now + REST), Some(Found::Question));
         assert_eq!(lookout.takes(now, b"sec"), 3);
-        assert_eq!(lookout.takes(now, b"ret\rls\r"), 4, "a shell may be there any moment");
+        assert_eq!(lookout.takes(now, b"ret\rls\r"), 3, "it may be shown any moment");
+        assert_eq!(lookout.deadline(), Some(now + REST));
+        assert_eq!(lookout.timed_out(now + REST), Some(Found::Question));
+        assert_eq!(lookout.takes(now, b"\rls\r"), 1, "a shell may be there any moment");
         assert_eq!(lookout.takes(now, b"more\r"), 0);
     }
 
@@ -247,6 +311,25 @@ mod tests {
         lookout.timed_out(now + REST);
         lookout.shown(now, b"y");
         assert_eq!(lookout.takes(now, b"es\r"), 3);
+    }
+
+    #[test]
+    fn a_line_that_is_shown_is_not_entered_where_a_shell_may_read_it() {
+        let now = Instant::now();
+        for (question, line, shown, found) in [
+            ("what now: ", "reboot", "reboot", Found::Nothing),
+            ("what now: ", "reboot", "", Found::Question),
+            ("login: ", "rm -rf /", "rm -rf /", Found::Nothing),
+            ("Password: ", "secret", "******", Found::Question),
+            ("Password: ", "secret", "s\x1b[me", Found::Nothing),
+        ] {
+            let mut lookout = Lookout::new(now);
+            lookout.shown(now, question.as_bytes());
+            lookout.timed_out(now + REST);
+            assert_eq!(lookout.takes(now, format!("{line}\r").as_bytes()), line.len());
+            lookout.shown(now, shown.as_bytes());
+            assert_eq!(lookout.timed_out(now + REST), Some(found), "{question}{line}");
+        }
     }
 
     #[test]
@@ -262,6 +345,8 @@ mod tests {
             lookout.shown(now, b"\r\nprompt of its own: ");
             found = lookout.timed_out(now + REST);
             lookout.takes(now, b"ls\r");
+            lookout.timed_out(now + REST);
+            lookout.takes(now, b"\r");
         }
         assert_eq!(found, Some(Found::Nothing));
     }

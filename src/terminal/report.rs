@@ -2,6 +2,9 @@
 
 use super::marks::Mark;
 
+/// The longest challenge, in bytes.
+const MAX_CHALLENGE: usize = 512;
+
 /// One report of the hook.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Report {
@@ -122,7 +125,7 @@ fn ask(id: &[u8], kind: &[u8], length: usize, line: &[u8], cwd: &[u8], aliases: 
     };
     let seq = number(id.split(|byte| *byte == b'.').next()?)?;
     Some(Ask {
-        id: text(id),
+        id: challenge(id)?,
         seq,
         kind,
         line: if kind == Kind::Unknown {
@@ -137,6 +140,12 @@ fn ask(id: &[u8], kind: &[u8], length: usize, line: &[u8], cwd: &[u8], aliases: 
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
     })
+}
+
+/// What the answer repeats to a terminal that may be another program's by then: never a key that does something there.
+fn challenge(id: &[u8]) -> Option<String> {
+    let is_harmless = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_');
+    (id.len() <= MAX_CHALLENGE && id.iter().all(is_harmless)).then(|| text(id))
 }
 
 fn number<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {

@@ -116,6 +116,15 @@ struct Hooking {
     deadline: Instant,
 }
 
+/// What stood on a shell that shows a prompt now, and may only have been stopped.
+#[derive(Debug)]
+struct Stopped {
+    /// How many inner shells it stood on.
+    on: usize,
+    /// The shells in it; empty where they are not followed.
+    layers: Vec<Layer>,
+}
+
 #[derive(Debug)]
 struct Terminal {
     new_nonce: NewNonce,
@@ -124,6 +133,7 @@ struct Terminal {
     /// The shells that stand on it, the innermost last.
     inner: Vec<Layer>,
     above: Above,
+    stopped: Option<Stopped>,
     /// Input that waits until it is known what reads it.
     held: Vec<u8>,
     pace: Pace,
@@ -137,6 +147,7 @@ impl Terminal {
             bottom,
             inner: Vec::new(),
             above: Above::Nothing,
+            stopped: None,
             held: Vec::new(),
             pace: Pace::default(),
             boot_deadline: None,
@@ -198,11 +209,14 @@ impl Terminal {
             out.push(Effect::Forged);
             return;
         };
-        let is_prompt = matches!(report, Report::Prompt(_));
-        if is_prompt && self.is_hooked_by(mark) {
+        let prompt = match &report {
+            Report::Prompt(prompted) => Some(prompted),
+            _ => None,
+        };
+        if prompt.is_some() && self.is_hooked_by(mark) {
             self.hooked(now, out);
-        } else if is_prompt && self.below(mark).is_some() {
-            self.return_to(mark, out);
+        } else if let Some((prompted, kept)) = prompt.and_then(|it| Some((it, self.below(mark, it.seq)?))) {
+            self.return_to(kept, prompted.exit_code, out);
         } else if !self.top().wrote(mark) {
             out.push(Effect::Forged);
             return;
@@ -220,22 +234,43 @@ impl Terminal {
         }
     }
 
-    /// How many inner shells stand below, or are, the layer that wrote a mark.
-    fn below(&self, mark: &Mark<'_>) -> Option<usize> {
-        let inner = self.inner.iter().position(|layer| layer.wrote(mark)).map(|at| at + 1);
-        inner.or_else(|| self.bottom.wrote(mark).then_some(0))
+    /// How many inner shells stand below, or are, the layer that shows prompt `seq`. A replayed mark shows none.
+    fn below(&self, mark: &Mark<'_>, seq: u64) -> Option<usize> {
+        let shows = |layer: &Layer| layer.wrote(mark) && seq > layer.last_prompt();
+        let inner = self.inner.iter().position(shows).map(|at| at + 1);
+        inner.or_else(|| shows(&self.bottom).then_some(0))
     }
 
-    /// A shell shows a prompt: what stood above it is gone.
-    fn return_to(&mut self, mark: &Mark<'_>, out: &mut Vec<Effect>) {
-        let kept = self.below(mark).unwrap_or(self.inner.len());
-        for mut layer in self.inner.drain(kept..).rev() {
+    /// A shell shows a prompt: what stood above it is gone, or stopped.
+    fn return_to(&mut self, kept: usize, exit_code: Option<i32>, out: &mut Vec<Effect>) {
+        let mut gone: Vec<Layer> = self.inner.drain(kept..).collect();
+        for layer in gone.iter_mut().rev() {
             layer.left(out);
         }
-        match mem::replace(&mut self.above, Above::Nothing) {
+        let above = mem::replace(&mut self.above, Above::Nothing);
+        let was_followed = matches!(above, Above::Nothing);
+        if self.top().may_have_stopped(exit_code) && !(was_followed && gone.is_empty()) {
+            let is_only_one = self.stopped.is_none();
+            gone.truncate(if was_followed && is_only_one { gone.len() } else { 0 });
+            self.stopped = Some(Stopped { on: kept, layers: gone });
+        }
+        match above {
             Above::Nothing | Above::Awaited(_) => {}
             Above::Hooking(hooking) => self.show(&hooking.hidden, out),
             Above::Unknown => out.push(Effect::Ready),
+        }
+    }
+
+    /// What was stopped goes on: shells that are followed where they stood, or something that is not known.
+    fn resume(&mut self, out: &mut Vec<Effect>) {
+        match self.stopped.take() {
+            Some(Stopped { on, layers }) if !layers.is_empty() && on == self.inner.len() => self.inner.extend(layers),
+            Some(stopped) => {
+                // There may be more of them.
+                self.stopped = Some(stopped);
+                self.give_up(Lost::InnerShell, out);
+            }
+            None => {}
         }
     }
 
@@ -295,6 +330,7 @@ impl Terminal {
             (Above::Awaited(_), None) => self.above = Above::Nothing,
             (Above::Nothing, Some(Opens::Multiplexer)) => self.give_up(Lost::Multiplexer, out),
             (Above::Nothing, Some(Opens::Console)) => self.give_up(Lost::Console, out),
+            (Above::Nothing, Some(Opens::Stopped)) => self.resume(out),
             (Above::Nothing, Some(Opens::Shell)) if self.inner.len() >= MAX_INNER => {
                 self.give_up(Lost::InnerShell, out);
             }
@@ -620,9 +656,10 @@ mod tests {
         assert_eq!(session.rest(), [typed("sec")]);
         assert_eq!(
             session.user("ret\rrm -rf /x\r"),
-            [typed("ret\r")],
-            "the next line may meet the shell"
+            [typed("ret")],
+            "not yet known whether it is shown"
         );
+        assert_eq!(session.rest(), [typed("\r")], "the next line may meet the shell");
         session.target("\r\nroot# ");
         assert_eq!(session.user("ls\r"), []);
         assert_eq!(session.rest(), [Effect::ToTarget(bootstrap::inner_line())]);
@@ -693,6 +730,48 @@ mod tests {
         for mark in ["G;1.9;h;2;ls;/;", "V;1.7;y;", "B", "U;x"] {
             assert_eq!(session.marks(1, mark), [Effect::Forged], "{mark}");
         }
+    }
+
+    #[test]
+    fn an_old_prompt_of_an_outer_shell_ends_nothing() {
+        let mut session = Session::nested();
+        assert_eq!(session.marks(1, "D;1;0;/;0"), [Effect::Forged]);
+        assert_eq!(asked(&session.runs(2, 1, "ls")), ["ls"]);
+        let mut session = Session::prompted();
+        session.runs(1, 1, "tmux");
+        assert_eq!(session.marks(1, "D;1;0;/;0"), [Effect::Forged], "still unknown");
+    }
+
+    #[test]
+    fn an_inner_shell_that_was_stopped_is_followed_again() {
+        let mut session = Session::nested();
+        session.runs(2, 1, "suspend");
+        session.marks(1, "D;2;148;/;148");
+        session.runs(1, 2, "fg");
+        session.marks(2, "D;2;0;/in;0");
+        assert_eq!(asked(&session.runs(2, 2, "ls")), ["ls"]);
+    }
+
+    #[test]
+    fn what_was_stopped_unknown_is_unknown_again() {
+        let mut session = Session::prompted();
+        session.runs(1, 1, "tmux");
+        assert_eq!(session.marks(1, "D;2;148;/;148")[0], Effect::Ready);
+        for prompt in 2..4 {
+            let effects = session.runs(1, prompt, "fg");
+            assert_eq!(effects.last(), Some(&Effect::Lost(Lost::InnerShell)));
+            session.marks(1, &format!("D;{};148;/;148", prompt + 1));
+        }
+    }
+
+    #[test]
+    fn a_job_that_was_no_shell_goes_on_undisturbed() {
+        let mut session = Session::running("bash");
+        session.marks(1, "D;2;0;/;0");
+        session.runs(1, 2, "vim");
+        session.marks(1, "D;3;148;/;148");
+        assert_eq!(session.runs(1, 3, "fg").last(), Some(&Effect::Started));
+        assert_eq!(session.user("x\r"), [typed("x\r")]);
     }
 
     #[test]

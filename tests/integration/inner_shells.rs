@@ -181,3 +181,48 @@ fn an_alias_is_judged_by_what_it_stands_for() {
         .unwrap();
     assert_eq!(aliases.as_deref(), Some(r#"{"tidy":"rm -rf"}"#));
 }
+
+#[test]
+fn an_inner_shell_that_was_stopped_is_followed_when_it_goes_on() {
+    let world = World::new();
+    let mut terminal = inner_shell(&world);
+    terminal.line("suspend");
+    terminal.expect(READY);
+    terminal.line("fg");
+    terminal.expect(INNER);
+    terminal.line(RISKY);
+    terminal.answer("n");
+    terminal.expect(INNER);
+    terminal.line("exit");
+    terminal.expect(READY);
+    let rows = world.bastion.rows(5);
+    assert_eq!(said(&rows[3]), (RISKY, "exact", "refused"));
+}
+
+#[test]
+fn a_shell_with_its_input_from_the_terminal_is_followed_too() {
+    let world = World::new();
+    let mut terminal = shell(&world);
+    terminal.line("PS1='inner> ' bash --norc </dev/tty");
+    terminal.expect(INNER);
+    terminal.expect(INNER);
+    terminal.line(RISKY);
+    terminal.answer("n");
+    terminal.expect(INNER);
+}
+
+#[test]
+fn a_shell_with_the_prompt_of_a_question_runs_nothing_unasked() {
+    let world = World::with(Config::ask_about_the_unknown);
+    let mut terminal = shell(&world);
+    terminal.line("PS1='what now: ' dash");
+    terminal.expect("what now: ");
+    terminal.line(&format!("touch {}", world.trace("ran").display()));
+    let question = terminal.answer("n");
+    assert!(
+        question.contains("inner shell whose lines cannot be known"),
+        "{question}"
+    );
+    terminal.finish();
+    assert!(!world.trace("ran").exists());
+}

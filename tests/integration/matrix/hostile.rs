@@ -231,3 +231,38 @@ fn bytes_that_are_no_text_do_not_confuse_what_follows() {
     assert!(!stage.home(0).join("RAN").exists());
     assert_serves(&stage);
 }
+
+#[test]
+fn a_flood_of_lines_that_ran_is_all_on_record() {
+    let (stage, mut session) = hostile(
+        r"
+for number in range(3000):
+    out(mark(nonce, b'U', b'echo %d' % number))
+out(b'the flood is over\n')
+until(b'q')
+",
+    );
+    session.run(See("the flood is over"));
+    session.type_keys(b"q");
+    let rows = rows_after_end(&stage, &mut session);
+    assert_eq!(rows.len(), 3000);
+    assert_serves(&stage);
+}
+
+#[test]
+fn a_challenge_that_holds_keys_is_never_typed_back() {
+    let (stage, mut session) = hostile(
+        r"
+out(mark(nonce, b'G', b'1.1\\rtouch x\\r', b'h', b'2', b'ls', b'/', b'') + b'asked\n')
+heard = until(b'q')
+out(b'heard ' + str(len(heard)).encode() + b'\n')
+until(b'q')
+",
+    );
+    session.run(See("asked"));
+    session.type_keys(b"q");
+    session.run(See("heard 0"));
+    session.type_keys(b"q");
+    assert_eq!(rows_after_end(&stage, &mut session).len(), 0);
+    assert_serves(&stage);
+}
