@@ -6,7 +6,7 @@ __opspilot_nonce=@NONCE@
 __opspilot_unwrite() {
   builtin local REPLY
   __opspilot_history
-  # shellcheck disable=SC2016
+  # shellcheck disable=SC2016,SC2154  # REPLY and the number are set by __opspilot_history
   [[ $REPLY == *'eval "$(sh -c '*7717* ]] && builtin history -d "$__opspilot_number"
 }
 { __opspilot_unwrite; __opspilot_install; } 2>/dev/null
