@@ -12,7 +12,7 @@ use crate::config::ShellGate as Mode;
 use crate::domain::{AnswerChannel, Channel, CommandId, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
 use crate::terminal::prompt;
-use crate::terminal::{self, AnswerReader, FirstLine, LoginShell, Question, ShellGate, StdinCode};
+use crate::terminal::{self, AnswerReader, FirstLine, LoginShell, Lost, Question, ShellGate, StdinCode};
 
 use super::ask::{answered, console, terminal_block};
 use super::gated::{GatedTerminal, Over};
@@ -23,7 +23,7 @@ use super::script::{Input, Script};
 use super::session::{LAST_WORDS, TargetSession};
 use super::shell::{new_nonce, screen_gate};
 use super::target_channel::{StartError, TargetChannel, TargetEar, TargetVoice};
-use super::user::{Gone, PtyRequest, REFUSED, Size, Voice, fail, refuse, say};
+use super::user::{Gone, PtyRequest, REFUSED, Size, UNKNOWN_FROM_HERE, Voice, fail, refuse, say};
 
 /// Standard input held while a question is open, bytes. Beyond it nothing more is read until the answer.
 const MAX_HELD: usize = 16 * 1024 * 1024;
@@ -384,6 +384,36 @@ impl Whole {
         self.heard.ending(began.elapsed())
     }
 
+    /// Decides first about what will run in a program and cannot be known.
+    async fn run_hidden(&mut self, permit: Permit, why: Lost, began: Instant) -> Ending {
+        let session = self.session.clone();
+        let request = Request {
+            session: session.seen_by_gate(),
+            channel: self.starts.channel(),
+            submission: Submission::Opaque {
+                description: why.description(),
+                judged: true,
+            },
+            cwd: None,
+        };
+        let mut hidden = Hidden {
+            whole: self,
+            permit: Some(permit),
+        };
+        match session.gate().pass(request, &session.observer(), &mut hidden).await {
+            Ok(ending) => ending,
+            Err(refusal) => {
+                self.cut_off = self.tell_why_not(&refusal).await.is_ok();
+                Ending::lost("what would run in it was refused", began.elapsed())
+            }
+        }
+    }
+
+    async fn tell_why_not(&mut self, refusal: &Refusal) -> Result<(), Gone> {
+        self.leave_question().await?;
+        say(&self.voice, true, &refusal.to_string()).await
+    }
+
     /// Follows the shells that the program opens on its terminal.
     async fn follow(&mut self, channel: TargetChannel, pty: PtyRequest, opens: Opens, began: Instant) -> Ending {
         let mut effects = Vec::new();
@@ -435,6 +465,9 @@ impl Intercept for Whole {
         if self.leave_question().await.is_err() || self.voice.mark(permit.recorded()).await.is_err() {
             return Ending::lost("the user left before it could run", began.elapsed());
         }
+        if let Some(why) = self.opens.filter(|_| self.pty.is_some()).and_then(Lost::by_opening) {
+            return Box::pin(self.run_hidden(permit, why, began)).await;
+        }
         let (reader, input) = (permit.recorded(), self.program_on_stdin().await);
         match self.start(permit).await {
             Ok(channel) => match (self.pty.clone(), self.opens, input) {
@@ -442,6 +475,37 @@ impl Intercept for Whole {
                 (None, _, Some(input)) => Box::pin(self.relay_script(channel, input, reader, began)).await,
                 _ => self.relay(channel, began).await,
             },
+            Err(reason) => Ending::lost(reason, began.elapsed()),
+        }
+    }
+}
+
+/// A program of which it is not known what runs in it, once that may be.
+struct Hidden<'a> {
+    whole: &'a mut Whole,
+    /// The program's own.
+    permit: Option<Permit>,
+}
+
+impl Intercept for Hidden<'_> {
+    async fn warn(&mut self, question: &Question) {
+        self.whole.warn(question).await;
+    }
+
+    async fn ask(&mut self, asked: &Asked) -> Option<Answer> {
+        self.whole.ask(asked).await
+    }
+
+    async fn run(&mut self, _permit: Permit) -> Ending {
+        let began = Instant::now();
+        let told =
+            self.whole.leave_question().await.is_ok() && say(&self.whole.voice, true, UNKNOWN_FROM_HERE).await.is_ok();
+        let started = match self.permit.take().filter(|_| told) {
+            Some(permit) => self.whole.start(permit).await,
+            None => Err("the user left before it could run".to_owned()),
+        };
+        match started {
+            Ok(channel) => self.whole.relay(channel, began).await,
             Err(reason) => Ending::lost(reason, began.elapsed()),
         }
     }

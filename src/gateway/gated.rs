@@ -14,7 +14,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::command::Opens;
 use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Permit, Refusal, Request, Submission};
-use crate::terminal::prompt;
+use crate::terminal::{self, prompt};
 use crate::terminal::{Answer as Typed, AnswerReader, Effect, Line, LineEnd, LineGate, Lost, Verdict};
 
 use super::ask::{answered, terminal_block};
@@ -24,7 +24,7 @@ use super::session::{LAST_WORDS, TargetSession};
 use super::submitted::{Order, Running, Seen, Subject, Submitted};
 use super::target_channel::{TargetChannel, TargetEar};
 use super::target_writer::TargetWriter;
-use super::user::{Gone, PtyRequest, Size, Voice, say};
+use super::user::{Gone, PtyRequest, Size, UNKNOWN_FROM_HERE, Voice, say};
 
 /// Target output held while a question stands, bytes. Beyond it the target is not read until the answer.
 const MAX_HELD_OUTPUT: usize = 1024 * 1024;
@@ -285,7 +285,7 @@ impl<'a> GatedTerminal<'a> {
             Effect::ToUser(bytes) => self.show(bytes).await?,
             Effect::ToTarget(bytes) => self.send(bytes),
             Effect::Ready => self.ready().await?,
-            Effect::Asking(line) => self.submit(line),
+            Effect::Asking(line) => self.submit(line).await?,
             Effect::Started => {}
             Effect::Cancelled => self.cancelled().await?,
             Effect::Ended(end) => self.ended(end),
@@ -338,8 +338,11 @@ impl<'a> GatedTerminal<'a> {
         Ok(())
     }
 
-    fn submit(&mut self, line: Line) {
+    async fn submit(&mut self, line: Line) -> Result<(), Gone> {
         self.asked += 1;
+        if terminal::is_own_line(&line.bytes) {
+            return self.take_back_own_line(line.opens).await;
+        }
         self.lines.push(OpenLine {
             number: self.asked,
             opens: line.opens,
@@ -358,6 +361,17 @@ impl<'a> GatedTerminal<'a> {
             },
         };
         self.pass(Subject::Line(self.asked), submission, line.cwd);
+        Ok(())
+    }
+
+    /// What was typed to an inner shell met the outer one, because the inner one had just ended: it must not run there.
+    async fn take_back_own_line(&mut self, opens: Option<Opens>) -> Result<(), Gone> {
+        self.lines.push(OpenLine {
+            number: self.asked,
+            opens,
+            stage: Stage::Refused,
+        });
+        Box::pin(self.feed(|gate, effects| gate.answer(Verdict::Cancel, effects))).await
     }
 
     /// From here on it is not known what runs: the rest of it is one thing.
@@ -367,12 +381,7 @@ impl<'a> GatedTerminal<'a> {
         }
         self.rest = Some(Stage::Held(Vec::new()));
         let submission = Submission::Opaque {
-            description: match why {
-                Lost::Shell => "interactive shell, not understood any longer",
-                Lost::InnerShell => "inner shell whose lines cannot be known",
-                Lost::Multiplexer => "terminal multiplexer: shells whose lines cannot be known",
-                Lost::Console => "console or container whose input cannot be known",
-            },
+            description: why.description(),
             judged: true,
         };
         self.asked += 1;
@@ -448,12 +457,7 @@ impl<'a> GatedTerminal<'a> {
             (Subject::Rest(_), Some(Stage::Held(input))) => {
                 let input = std::mem::take(input);
                 self.rest = Some(Stage::Running(running));
-                say(
-                    self.voice,
-                    true,
-                    "what runs from here on cannot be known, and is recorded as such",
-                )
-                .await?;
+                say(self.voice, true, UNKNOWN_FROM_HERE).await?;
                 self.send(input);
                 if std::mem::take(&mut self.rest_begins_with_line) {
                     self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await?;
@@ -472,11 +476,10 @@ impl<'a> GatedTerminal<'a> {
             Some(_) if self.rest.is_some() => {
                 return self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await;
             }
-            Some(Opens::Multiplexer) => self.lost(Lost::Multiplexer),
-            Some(Opens::Console) => self.lost(Lost::Console),
-            Some(Opens::Shell | Opens::Stopped) | None => {
-                return self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await;
-            }
+            opens => match opens.and_then(Lost::by_opening) {
+                Some(why) => self.lost(why),
+                None => return self.feed(|gate, effects| gate.answer(Verdict::Run, effects)).await,
+            },
         }
         self.rest_begins_with_line = true;
         Ok(())

@@ -12,6 +12,9 @@ use super::intake::Intake;
 use super::session::LAST_WORDS;
 use super::tape::Tape;
 
+/// Told once, where lines stop to be known.
+pub(super) const UNKNOWN_FROM_HERE: &str = "what runs from here on cannot be known, and is recorded as such";
+
 /// Exit code of what was refused, denied or not answered.
 pub(super) const REFUSED: u32 = 126;
 /// Exit code of the bastion's own failures.

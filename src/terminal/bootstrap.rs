@@ -90,6 +90,12 @@ pub(super) fn inner_line() -> Vec<u8> {
     line.into_bytes()
 }
 
+/// Whether a line is the one that the bastion types to place a hook in an inner shell.
+#[must_use]
+pub fn is_own_line(line: &[u8]) -> bool {
+    line.trim_ascii() == inner_line().trim_ascii()
+}
+
 /// The code of an inner shell's hook, as the line that [`inner_line`] typed reads it over the silent terminal.
 pub(super) fn inner(shell: LoginShell, nonce: &str) -> Option<Vec<u8>> {
     let hook = hook(shell)?;
@@ -171,6 +177,12 @@ mod tests {
     fn a_fish_begins_with_the_environment_from_before() {
         assert!(login(LoginShell::Fish).unwrap().starts_with(b"set -l e;"));
         assert!(login(LoginShell::Bash).unwrap().starts_with(b"exec sh -c"));
+    }
+
+    #[test]
+    fn the_line_that_is_typed_is_known_again() {
+        assert!(is_own_line(&inner_line()) && is_own_line(inner_line().trim_ascii()));
+        assert!(!is_own_line(b"eval") && !is_own_line(b""));
     }
 
     #[test]

@@ -46,6 +46,29 @@ pub enum Lost {
     Console,
 }
 
+impl Lost {
+    /// What runs then, for the record and for people.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Shell => "interactive shell, not understood any longer",
+            Self::InnerShell => "inner shell whose lines cannot be known",
+            Self::Multiplexer => "terminal multiplexer: shells whose lines cannot be known",
+            Self::Console => "console or container whose input cannot be known",
+        }
+    }
+
+    /// Why it will not be known what runs once something is opened; `None` where that can be followed.
+    #[must_use]
+    pub const fn by_opening(opens: Opens) -> Option<Self> {
+        match opens {
+            Opens::Multiplexer => Some(Self::Multiplexer),
+            Opens::Console => Some(Self::Console),
+            _ => None,
+        }
+    }
+}
+
 /// A line that a shell is about to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {

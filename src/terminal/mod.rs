@@ -27,6 +27,7 @@ mod stake;
 mod unfinished;
 
 pub use answer::{Answer, AnswerReader, Fed};
+pub use bootstrap::is_own_line;
 pub use code::{FirstLine, StdinCode, new_code, same_code};
 pub use effect::{Effect, Line, LineEnd, Lost, Verdict};
 pub use lines::LineGate;

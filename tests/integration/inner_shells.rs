@@ -226,3 +226,33 @@ fn a_shell_with_the_prompt_of_a_question_runs_nothing_unasked() {
     terminal.finish();
     assert!(!world.trace("ran").exists());
 }
+
+#[test]
+fn the_line_that_hooks_an_inner_shell_does_not_run_in_an_outer_one() {
+    let world = World::new();
+    let mut terminal = shell(&world);
+    let hook = include_str!("../../src/terminal/hooks/inner.sh");
+    terminal.line(hook.lines().last().unwrap());
+    terminal.expect(READY);
+    terminal.line("echo still asked");
+    terminal.expect(READY);
+    assert_eq!(said(&world.bastion.row()), ("echo still asked", "exact", "finished"));
+}
+
+#[test]
+fn an_exec_request_for_a_multiplexer_is_decided_about_before_it_starts() {
+    let world = World::with(Config::ask_about_the_unknown);
+    let trace = world.trace("started");
+    let mut terminal = world
+        .alice()
+        .terminal(&format!("touch {}; tmux -L opspilot-test attach", trace.display()));
+    let question = terminal.answer("n");
+    assert!(question.contains("terminal multiplexer"), "{question}");
+    assert_eq!(terminal.finish(), 126);
+    assert!(!trace.exists());
+    let rows = world.bastion.rows(2);
+    assert_eq!(
+        (rows[1].exactness.as_str(), rows[1].state.as_str()),
+        ("unknown", "refused")
+    );
+}
