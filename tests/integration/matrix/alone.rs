@@ -113,7 +113,15 @@ setopt; unsetopt
 print -r -- $0 $ZSH_ARGZERO $- $# $SHLVL $HISTFILE $HISTSIZE $SAVEHIST ${(q)IFS} ${ZDOTDIR-unset} ${(q)PS1}
 env | sort
 trap; alias; umask; ulimit -a; hash -d; jobs
-ls -A ~; print -r -- /proc/$$/fd/*(:t); print -r -- {/dev/shm,/tmp}/.opspilot*(N)
+ls -A ~; print -r -- /proc/$$/fd/*(:t)
+# Other sessions have directories too while they begin; what is left behind stays.
+() {
+  local left
+  for left in {/dev/shm,/tmp}/.opspilot*(N); do
+    repeat 100 { [[ -e $left ]] || break; sleep 0.1 }
+    [[ ! -e $left ]] || print -r -- $left
+  done
+}
 print -l ${(ok)functions:#__opspilot*}
 print -l ${(ok)parameters[(R)^*special*]:#(__opspilot*|precmd_functions|preexec_functions|facts)}
 bindkey; zle -lL; fc -l
