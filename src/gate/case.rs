@@ -35,6 +35,8 @@ pub(super) struct Case {
     /// The command that reads this one on its standard input.
     pub parent: Option<CommandId>,
     pub engine: Arc<Engine>,
+    /// The aliases in it and what they stand for, without their secrets.
+    aliases: BTreeMap<String, String>,
     /// `None` where there is nothing to score: what runs is not known.
     assessment: Option<Assessment>,
     /// The programs that the exit code may come from.
@@ -88,6 +90,7 @@ impl Case {
             submitted_at: Timestamp::now(),
             seen_at_submission: seen,
             context_before: None,
+            aliases: redacted(aliases(&request.submission)),
             request,
             parent: None,
             engine,
@@ -123,7 +126,7 @@ impl Case {
             host_info: self.host.clone(),
             cwd: self.request.cwd.clone(),
             command: self.shown().to_owned(),
-            aliases: self.aliases(),
+            aliases: self.aliases.clone(),
             command_mac: self.mac.clone(),
             exactness: self.exactness(),
             command_hash: pattern.hash,
@@ -191,7 +194,7 @@ impl Case {
                 .iter()
                 .map(|reason| reason.sentence.clone())
                 .chain(
-                    self.aliases()
+                    self.aliases
                         .iter()
                         .map(|(name, value)| format!("`{name}` stands for `{value}` here.")),
                 )
@@ -296,15 +299,6 @@ impl Case {
             (None, Submission::Ran { .. }) => "line that is not known",
             (None, Submission::Command { .. } | Submission::Text { .. }) => "",
         }
-    }
-
-    /// The aliases, without their secrets.
-    fn aliases(&self) -> BTreeMap<String, String> {
-        let redacted = |value: &str| command::redact(&command::parse(value, Dialect::Bash));
-        aliases(&self.request.submission)
-            .iter()
-            .map(|(name, value)| (name.clone(), redacted(value)))
-            .collect()
     }
 
     fn exactness(&self) -> Exactness {
@@ -452,6 +446,14 @@ fn with_aliases(
         pattern: plain.pattern,
         ..expanded
     }
+}
+
+fn redacted(aliases: &[(String, String)]) -> BTreeMap<String, String> {
+    let redacted = |value: &str| command::redact(&command::parse(value, Dialect::Bash));
+    aliases
+        .iter()
+        .map(|(name, value)| (name.clone(), redacted(value)))
+        .collect()
 }
 
 fn aliases(submission: &Submission) -> &[(String, String)] {

@@ -111,7 +111,7 @@ struct Whole {
     opens: Option<Opens>,
     /// What the program of an exec request reads on its standard input, if that is a program in turn.
     input: Option<Input>,
-    /// Why a command on the standard input did not run.
+    /// Why a command on the standard input, or what would run unknown in the program, was refused.
     refused: Option<Refusal>,
     heard: Heard,
     /// Whether it was ended because what it opened was refused.
@@ -403,15 +403,10 @@ impl Whole {
         match session.gate().pass(request, &session.observer(), &mut hidden).await {
             Ok(ending) => ending,
             Err(refusal) => {
-                self.cut_off = self.tell_why_not(&refusal).await.is_ok();
+                self.refused = Some(refusal);
                 Ending::lost("what would run in it was refused", began.elapsed())
             }
         }
-    }
-
-    async fn tell_why_not(&mut self, refusal: &Refusal) -> Result<(), Gone> {
-        self.leave_question().await?;
-        say(&self.voice, true, &refusal.to_string()).await
     }
 
     /// Follows the shells that the program opens on its terminal.

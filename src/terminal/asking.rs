@@ -3,6 +3,7 @@
 use std::{iter, mem};
 
 use super::effect::{Effect, Line, LineEnd, Lost, Verdict};
+use super::greeting::Greeting;
 use super::report::{Ask, Kind, Prompted, Report};
 use crate::command::{Opens, opens, parse};
 use crate::domain::{Dialect, Exactness};
@@ -60,9 +61,8 @@ struct Running {
 /// Follows a shell that asks.
 #[derive(Debug)]
 pub(super) struct Asking {
-    nonce: String,
+    greeting: Greeting,
     dialect: Dialect,
-    greeted: bool,
     state: State,
     /// Number of the last prompt; 0 before the first.
     seq: u64,
@@ -82,9 +82,8 @@ impl Asking {
     /// A shell that speaks `dialect` and whose hook will be told `nonce`.
     pub(super) fn new(nonce: String, dialect: Dialect) -> Self {
         Self {
-            nonce,
+            greeting: Greeting::new(nonce),
             dialect,
-            greeted: false,
             state: State::Boot,
             seq: 0,
             challenges: Vec::new(),
@@ -98,7 +97,7 @@ impl Asking {
 
     /// What makes its marks authentic.
     pub(super) fn nonce(&self) -> &str {
-        &self.nonce
+        self.greeting.nonce()
     }
 
     /// The number of its last prompt; 0 before the first.
@@ -108,18 +107,14 @@ impl Asking {
 
     /// The hook is being read and asks for its nonce.
     pub(super) fn hello(&mut self, out: &mut Vec<Effect>) {
-        if matches!(self.state, State::Boot | State::Lost) && !self.greeted {
-            self.greet(out);
-        } else {
-            out.push(Effect::Forged);
-        }
+        let may = matches!(self.state, State::Boot | State::Lost);
+        self.greeting.give(may, END_OF_ANSWER, out);
     }
 
     /// The bootstrap could not hook the shell and starts it as it is.
     pub(super) fn unhookable(&mut self, out: &mut Vec<Effect>) {
         if self.is_booting() {
-            // Nobody will ask for the nonce any longer who is to have it.
-            self.greeted = true;
+            self.greeting.close();
             self.lose(out);
         } else {
             out.push(Effect::Forged);
@@ -183,11 +178,6 @@ impl Asking {
     pub(super) fn left(&mut self, out: &mut Vec<Effect>) {
         self.drop_question(out);
         self.end(LineEnd::default(), out);
-    }
-
-    fn greet(&mut self, out: &mut Vec<Effect>) {
-        self.greeted = true;
-        to_target(format!("{}{}", self.nonce, char::from(END_OF_ANSWER)).into_bytes(), out);
     }
 
     /// Takes what an authentic mark says.

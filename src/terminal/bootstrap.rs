@@ -3,6 +3,8 @@
 //! The sources are the files below `hooks/`, one directory a shell: `gate` is the gate itself, `login` and `inner` place it
 //! in a login shell and in one that runs already, `start.sh` turns a POSIX `sh` into that login shell.
 
+use std::sync::LazyLock;
+
 use super::probe::LoginShell;
 
 /// Greets as sshd would, and then does what `start.sh` of the shell says.
@@ -85,15 +87,15 @@ pub(super) fn login(shell: LoginShell) -> Option<Vec<u8>> {
 
 /// What is typed at the prompt of an inner shell, whichever it is: it answers with its name, and waits for [`inner`].
 pub(super) fn inner_line() -> Vec<u8> {
-    let mut line = without_comments(INNER_LINE).trim_end().to_owned();
-    line.push('\r');
-    line.into_bytes()
+    format!("{}\r", TYPED.as_str()).into_bytes()
 }
+
+static TYPED: LazyLock<String> = LazyLock::new(|| without_comments(INNER_LINE).trim_end().to_owned());
 
 /// Whether a line is the one that the bastion types to place a hook in an inner shell.
 #[must_use]
 pub fn is_own_line(line: &[u8]) -> bool {
-    line.trim_ascii() == inner_line().trim_ascii()
+    line.trim_ascii() == TYPED.trim().as_bytes()
 }
 
 /// The code of an inner shell's hook, as the line that [`inner_line`] typed reads it over the silent terminal.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::asking::{hold, lossy, to_target};
 use super::cooked::Key;
 use super::effect::{Effect, Line, LineEnd, Lost, Verdict};
+use super::greeting::Greeting;
 use super::keyboard::Keyboard;
 use super::report::{Barrier, Prompted, Report};
 use super::stake::{Stake, prompts_at_stake};
@@ -82,10 +83,9 @@ struct Sent {
 /// Follows a shell that is held at its prompt.
 #[derive(Debug)]
 pub(super) struct Draining {
-    nonce: String,
+    greeting: Greeting,
     /// A time that is past, for waits that have not begun.
     past: Instant,
-    greeted: bool,
     state: State,
     /// Number of the last prompt; 0 before the first.
     seq: u64,
@@ -111,9 +111,8 @@ impl Draining {
     /// A shell whose hook will be told `nonce`.
     pub(super) fn new(nonce: String, now: Instant) -> Self {
         Self {
-            nonce,
+            greeting: Greeting::new(nonce),
             past: now,
-            greeted: false,
             state: State::Boot,
             seq: 0,
             cwd: None,
@@ -131,7 +130,7 @@ impl Draining {
 
     /// What makes its marks authentic.
     pub(super) fn nonce(&self) -> &str {
-        &self.nonce
+        self.greeting.nonce()
     }
 
     /// The number of its last prompt; 0 before the first.
@@ -141,19 +140,14 @@ impl Draining {
 
     /// The hook is being read and asks for its nonce.
     pub(super) fn hello(&mut self, out: &mut Vec<Effect>) {
-        if matches!(self.state, State::Boot | State::Lost) && !self.greeted {
-            self.greeted = true;
-            to_target(format!("{}\n", self.nonce).into_bytes(), out);
-        } else {
-            out.push(Effect::Forged);
-        }
+        let may = matches!(self.state, State::Boot | State::Lost);
+        self.greeting.give(may, b'\n', out);
     }
 
     /// The bootstrap could not hook the shell and starts it as it is.
     pub(super) fn unhookable(&mut self, out: &mut Vec<Effect>) {
         if self.is_booting() {
-            // Nobody will ask for the nonce any longer who is to have it.
-            self.greeted = true;
+            self.greeting.close();
             self.lose(out);
         } else {
             out.push(Effect::Forged);
@@ -354,7 +348,7 @@ impl Draining {
         self.seq = barrier.seq;
         self.undrained = false;
         self.keyboard = Keyboard::new(barrier);
-        to_target(format!("{}.{}\n", self.nonce, self.seq).into_bytes(), out);
+        to_target(format!("{}.{}\n", self.nonce(), self.seq).into_bytes(), out);
     }
 
     /// From here on the shell reads what it is sent. A drawn prompt that was not announced is another shell's, or the hook's

@@ -64,7 +64,7 @@ impl Lost {
         match opens {
             Opens::Multiplexer => Some(Self::Multiplexer),
             Opens::Console => Some(Self::Console),
-            _ => None,
+            Opens::Shell | Opens::Stopped => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
-use super::asking::Asking;
+use super::asking::{Asking, to_target};
 use super::drain::Draining;
 use super::effect::{Effect, Verdict};
 use super::marks::Mark;
@@ -66,8 +66,7 @@ impl Layer {
         match self {
             Self::Asking(shell) => shell.user_types(bytes, out),
             Self::Draining(shell) => shell.user_types(bytes, out),
-            Self::Program(_) if bytes.is_empty() => {}
-            Self::Program(_) => out.push(Effect::ToTarget(bytes.to_vec())),
+            Self::Program(_) => to_target(bytes.to_vec(), out),
         }
     }
 

@@ -11,6 +11,7 @@ pub mod code;
 mod cooked;
 mod drain;
 pub mod effect;
+mod greeting;
 mod keyboard;
 mod layer;
 pub mod lines;

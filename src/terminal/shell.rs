@@ -80,9 +80,6 @@ impl ShellGate {
         self.terminal.top().answer(verdict, out);
     }
 
-    /// Takes the size of the terminal.
-    pub fn resize(&mut self, _columns: u16, _rows: u16) {}
-
     /// When [`ShellGate::timed_out`] is to be called, unless something else happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -328,16 +325,19 @@ impl Terminal {
         let opens = self.top().opens();
         match (&self.above, opens) {
             (Above::Awaited(_), None) => self.above = Above::Nothing,
-            (Above::Nothing, Some(Opens::Multiplexer)) => self.give_up(Lost::Multiplexer, out),
-            (Above::Nothing, Some(Opens::Console)) => self.give_up(Lost::Console, out),
-            (Above::Nothing, Some(Opens::Stopped)) => self.resume(out),
-            (Above::Nothing, Some(Opens::Shell)) if self.inner.len() >= MAX_INNER => {
-                self.give_up(Lost::InnerShell, out);
-            }
-            (Above::Nothing, Some(Opens::Shell)) => self.above = Above::Awaited(Lookout::new(now)),
+            (Above::Nothing, Some(opens)) => self.opened(opens, now, out),
             _ => return,
         }
         self.pace.go_on();
+    }
+
+    fn opened(&mut self, opens: Opens, now: Instant, out: &mut Vec<Effect>) {
+        match (Lost::by_opening(opens), opens) {
+            (Some(why), _) => self.give_up(why, out),
+            (None, Opens::Stopped) => self.resume(out),
+            (None, _) if self.inner.len() >= MAX_INNER => self.give_up(Lost::InnerShell, out),
+            (None, _) => self.above = Above::Awaited(Lookout::new(now)),
+        }
     }
 
     fn user_types(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<Effect>) {
