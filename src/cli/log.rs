@@ -3,43 +3,24 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use jiff::civil::Date;
-use jiff::{Span, Timestamp, Zoned};
-
+use super::listing::Listing;
 use super::table::{self, cell};
-use super::{ConfigArg, print};
-use crate::domain::{Decision, Level, Name};
-use crate::store::{CommandSummary, LogFilter, Reader};
+use crate::domain::{Decision, Level};
+use crate::store::{CommandSummary, LogFilter};
 
 /// Arguments of `opspilot log`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only commands whose (redacted) text contains this
     text: Option<String>,
-    /// Only this user's
-    #[arg(long)]
-    user: Option<Name>,
-    /// Only on this target
-    #[arg(long)]
-    target: Option<Name>,
     /// Only of this level: low, medium, high or critical
     #[arg(long)]
     level: Option<Level>,
     /// Only with this decision: allow, warn, confirm or deny
     #[arg(long)]
     decision: Option<Decision>,
-    /// Only since then: `2h`, `7d`, a date (UTC), or a time such as 2026-11-22T13:30:00Z
-    #[arg(long, value_parser = moment)]
-    since: Option<Timestamp>,
-    /// At most so many
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Print a JSON array; its fields are the columns of the record
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    config: ConfigArg,
+    listing: Listing,
 }
 
 /// Lists commands.
@@ -47,46 +28,18 @@ pub struct Args {
 /// # Errors
 /// The configuration or the record cannot be read.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let reader = Reader::open(&args.config.load()?.store.path)?;
+    let listing = args.listing;
     let filter = LogFilter {
-        user: args.user,
-        target: args.target,
+        user: listing.user.clone(),
+        target: listing.target.clone(),
         level: args.level,
         decision: args.decision,
-        since: args.since,
+        since: listing.since,
         before: None,
         text: args.text,
-        limit: args.limit,
+        limit: listing.limit,
     };
-    let commands = reader.log(&filter).context("cannot read the record")?;
-    print(|out| {
-        if args.json {
-            table::json(out, &commands)
-        } else {
-            list(out, &commands)
-        }
-    })?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A moment in the past: a span before now, a date, or a time with its offset.
-pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Ok(time);
-    }
-    if let Ok(date) = text.parse::<Date>() {
-        return date
-            .in_tz("UTC")
-            .map(|midnight| midnight.timestamp())
-            .map_err(|error| error.to_string());
-    }
-    let ago: Span = text
-        .parse()
-        .map_err(|_| "give `2h`, `7d`, a date, or a time such as 2026-11-22T13:30:00Z".to_owned())?;
-    Zoned::now()
-        .checked_sub(ago.abs())
-        .map(|then| then.timestamp())
-        .map_err(|error| error.to_string())
+    listing.run(|reader| reader.log(&filter), |out, commands| list(out, commands))
 }
 
 /// Writes commands as a table.
@@ -133,6 +86,7 @@ fn end(command: &CommandSummary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Reader;
     use crate::store::fixtures::Fixture;
 
     async fn listed(fixture: &Fixture) -> String {
@@ -222,22 +176,5 @@ mod tests {
             .unwrap();
         let text = listed(&fixture).await;
         assert!(text.len() < 2_000 && text.contains('…'), "{} bytes", text.len());
-    }
-
-    #[test]
-    fn moments_are_spans_dates_or_times() {
-        assert_eq!(
-            moment("2026-11-22T14:00:00+01:00"),
-            "2026-11-22T13:00:00Z".parse().map_err(|_| String::new())
-        );
-        assert_eq!(
-            moment("2026-11-22"),
-            "2026-11-22T00:00:00Z".parse().map_err(|_| String::new())
-        );
-        for (span, hours) in [("2h", 2), ("7d", 7 * 24)] {
-            let ago = Timestamp::now().duration_since(moment(span).unwrap()).as_hours();
-            assert!((hours - 2..=hours + 2).contains(&ago), "{span}: {ago}");
-        }
-        assert!(moment("yesterday-ish").is_err());
     }
 }

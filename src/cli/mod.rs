@@ -17,6 +17,7 @@ pub mod completions;
 pub mod demo;
 pub mod init;
 mod keys;
+mod listing;
 pub mod log;
 pub mod policy;
 pub mod replay;

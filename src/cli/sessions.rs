@@ -3,34 +3,15 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use jiff::Timestamp;
-
+use super::listing::Listing;
 use super::table::{self, cell};
-use super::{ConfigArg, log, print};
-use crate::domain::Name;
-use crate::store::{Reader, SessionFilter, SessionSummary};
+use crate::store::{SessionFilter, SessionSummary};
 
 /// Arguments of `opspilot sessions`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only this user's
-    #[arg(long)]
-    user: Option<Name>,
-    /// Only to this target
-    #[arg(long)]
-    target: Option<Name>,
-    /// Only begun since then: `2h`, `7d`, a date (UTC), or a time such as 2026-11-22T13:30:00Z
-    #[arg(long, value_parser = log::moment)]
-    since: Option<Timestamp>,
-    /// At most so many
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Print a JSON array; its fields are the columns of the record
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    config: ConfigArg,
+    listing: Listing,
 }
 
 /// Lists sessions.
@@ -38,22 +19,14 @@ pub struct Args {
 /// # Errors
 /// The configuration or the record cannot be read.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let reader = Reader::open(&args.config.load()?.store.path)?;
+    let listing = args.listing;
     let filter = SessionFilter {
-        user: args.user,
-        target: args.target,
-        since: args.since,
-        limit: args.limit,
+        user: listing.user.clone(),
+        target: listing.target.clone(),
+        since: listing.since,
+        limit: listing.limit,
     };
-    let sessions = reader.sessions(&filter).context("cannot read the record")?;
-    print(|out| {
-        if args.json {
-            table::json(out, &sessions)
-        } else {
-            list(out, &sessions)
-        }
-    })?;
-    Ok(ExitCode::SUCCESS)
+    listing.run(|reader| reader.sessions(&filter), |out, sessions| list(out, sessions))
 }
 
 /// Writes sessions as a table.
@@ -91,6 +64,7 @@ fn list(out: &mut dyn Write, sessions: &[SessionSummary]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::Reader;
     use crate::store::fixtures::Fixture;
 
     #[tokio::test]
