@@ -7,15 +7,9 @@ const INNER: &str = "inner> ";
 /// Opens one.
 const OPEN: &str = "PS1='inner> ' bash --norc";
 
-fn shell(world: &World) -> Terminal {
-    let mut terminal = world.alice().terminal("");
-    terminal.expect(READY);
-    terminal
-}
-
 /// A login shell in which a line has opened another one that is followed: its prompt was drawn twice.
 fn inner_shell(world: &World) -> Terminal {
-    let mut terminal = shell(world);
+    let mut terminal = world.shell();
     terminal.line(OPEN);
     terminal.expect(INNER);
     terminal.expect(INNER);
@@ -68,7 +62,7 @@ fn an_inner_shell_keeps_nothing_of_its_hook_in_its_history() {
 #[test]
 fn what_is_typed_before_an_inner_shell_is_ready_waits_for_its_hook() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.send(format!("{OPEN}\r{RISKY}\r"));
     terminal.answer("n");
     terminal.expect(INNER);
@@ -98,7 +92,7 @@ fn an_exec_request_may_open_a_shell_too() {
 #[test]
 fn a_program_that_is_no_shell_is_typed_nothing() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("bash -c 'read -p \"really$ \" answer; echo got=$answer'");
     terminal.expect("really$ ");
     terminal.line("yes");
@@ -112,7 +106,7 @@ fn a_program_that_is_no_shell_is_typed_nothing() {
 #[test]
 fn a_shell_that_cannot_be_followed_is_decided_about_and_the_outer_one_comes_back() {
     let world = World::with(Config::ask_about_the_unknown);
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     // It looks like a shell at its prompt, by its words and by what it shows, and answers like none.
     std::fs::create_dir(world.trace("bin")).unwrap();
     std::fs::write(
@@ -146,7 +140,7 @@ fn a_shell_that_cannot_be_followed_is_decided_about_and_the_outer_one_comes_back
 #[test]
 fn a_multiplexer_is_decided_about_before_it_draws() {
     let world = World::with(Config::ask_about_the_unknown);
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("tmux -L opspilot-test new -s x");
     let question = terminal.answer("n");
     assert!(question.contains("terminal multiplexer"), "{question}");
@@ -161,7 +155,7 @@ fn a_multiplexer_is_decided_about_before_it_draws() {
 #[test]
 fn an_alias_is_judged_by_what_it_stands_for() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("alias tidy='rm -rf'");
     terminal.expect(READY);
     terminal.line("tidy /etc/nothing-of-this-name");
@@ -202,7 +196,7 @@ fn an_inner_shell_that_was_stopped_is_followed_when_it_goes_on() {
 #[test]
 fn a_shell_with_its_input_from_the_terminal_is_followed_too() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("PS1='inner> ' bash --norc </dev/tty");
     terminal.expect(INNER);
     terminal.expect(INNER);
@@ -214,7 +208,7 @@ fn a_shell_with_its_input_from_the_terminal_is_followed_too() {
 #[test]
 fn a_shell_with_the_prompt_of_a_question_runs_nothing_unasked() {
     let world = World::with(Config::ask_about_the_unknown);
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("PS1='what now: ' dash");
     terminal.expect("what now: ");
     terminal.line(&format!("touch {}", world.trace("ran").display()));
@@ -230,7 +224,7 @@ fn a_shell_with_the_prompt_of_a_question_runs_nothing_unasked() {
 #[test]
 fn the_line_that_hooks_an_inner_shell_does_not_run_in_an_outer_one() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     let hook = include_str!("../../src/terminal/hooks/inner.sh");
     terminal.line(hook.lines().last().unwrap());
     terminal.expect(READY);

@@ -72,13 +72,6 @@ fn events(cast: &str, code: &str) -> Vec<String> {
         .collect()
 }
 
-/// An interactive bash on web-1, at its first prompt.
-fn shell(world: &World) -> Terminal {
-    let mut terminal = world.alice().terminal("");
-    terminal.expect(READY);
-    terminal
-}
-
 /// A world whose `[store]` has these lines more.
 fn world(store: &str) -> World {
     World::with(|config| store.clone_into(&mut config.store))
@@ -91,7 +84,7 @@ fn contains(bytes: &[u8], needle: &str) -> bool {
 #[test]
 fn a_recording_is_what_the_user_saw_questions_and_all() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.run("printf 'caf\\303\\251 \\377 \\033[1mbold\\033[0m\\n'");
     terminal.line(RISKY);
     terminal.answer("n");
@@ -130,7 +123,7 @@ fn a_recording_is_what_the_user_saw_questions_and_all() {
 #[test]
 fn files_are_private_and_their_size_is_on_record() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("exit");
     terminal.finish();
     let row = recording(&world, "complete");
@@ -149,7 +142,7 @@ fn files_are_private_and_their_size_is_on_record() {
 #[test]
 fn every_command_has_a_marker_and_replay_starts_there() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.run("echo fir''st");
     terminal.run("echo sec''ond");
     terminal.line("exit");
@@ -167,7 +160,7 @@ fn every_command_has_a_marker_and_replay_starts_there() {
 #[test]
 fn what_is_typed_without_echo_is_not_in_it() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("read -sp 'Pass''word: ' secret");
     terminal.expect("Password: ");
     terminal.run("S3cretPw-4711");
@@ -232,7 +225,7 @@ fn several_terminals_of_one_connection_have_a_file_each() {
 #[test]
 fn without_a_directory_nothing_is_recorded() {
     let world = world("recordings = \"\"\n");
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("exit");
     assert_eq!(terminal.finish(), 0);
     assert!(recordings(&world).is_empty() && !directory(&world).exists());
@@ -265,7 +258,7 @@ fn a_terminal_that_cannot_be_recorded_does_not_open() {
 fn a_terminal_that_cannot_be_recorded_opens_where_that_is_preferred() {
     let world = world("recordings_on_failure = \"continue\"\n");
     std::fs::write(directory(&world), "in the way").unwrap();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     assert!(terminal.run("echo on").ends_with("on\n"));
     assert_eq!(recording(&world, "failed").went_on, Some(true));
 }
@@ -273,7 +266,7 @@ fn a_terminal_that_cannot_be_recorded_opens_where_that_is_preferred() {
 #[test]
 fn a_terminal_whose_recording_fails_is_ended_and_told_why() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("cat");
     world
         .bastion
@@ -305,7 +298,7 @@ fn an_exec_whose_recording_fails_is_ended_and_told_why() {
 #[test]
 fn a_terminal_whose_recording_fails_goes_on_where_that_is_preferred() {
     let world = world("recordings_on_failure = \"continue\"\n");
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     std::fs::remove_dir_all(directory(&world)).unwrap();
     assert_eq!(recording(&world, "failed").went_on, Some(true));
     assert!(terminal.run("echo on").ends_with("on\n"));
@@ -316,7 +309,7 @@ fn a_terminal_whose_recording_fails_goes_on_where_that_is_preferred() {
 #[test]
 fn a_crash_leaves_a_recording_that_plays_and_is_marked_as_cut() {
     let mut world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.run("echo be''fore");
     let row = recording(&world, "open");
     // Also: a recording is read while it is being written.
@@ -341,7 +334,7 @@ fn a_crash_leaves_a_recording_that_plays_and_is_marked_as_cut() {
 #[test]
 fn a_drained_daemon_leaves_no_recording_open() {
     let mut world = World::with(|config| "drain_timeout = \"1s\"".clone_into(&mut config.server));
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.run("echo be''fore");
     assert_eq!(world.bastion.stop(), 0);
     let row = recording(&world, "complete");

@@ -1,6 +1,6 @@
 //! Shells that take no hook, through the daemon: their lines are read off the screen, held, asked about, cancelled or run.
 
-use crate::harness::{READY, RISKY, Sshd, Terminal, World};
+use crate::harness::{READY, RISKY, Sshd, World};
 
 /// What no file of the bastion may ever hold.
 const CANARY: &str = "canary-3f9a71c0";
@@ -14,12 +14,6 @@ fn forced_tcsh() -> Sshd {
     target
 }
 
-fn shell(world: &World) -> Terminal {
-    let mut terminal = world.alice().terminal("");
-    terminal.expect(READY);
-    terminal
-}
-
 /// A risky line that leaves a trace when it runs.
 fn risky(world: &World) -> String {
     format!("{RISKY} ; touch {}", world.trace("ran").display())
@@ -28,7 +22,7 @@ fn risky(world: &World) -> String {
 #[test]
 fn lines_of_a_forced_tcsh_are_read_off_the_screen() {
     let world = World::on(forced_tcsh(), |_| {});
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     assert!(terminal.run("echo one two").ends_with("one two\n"));
     terminal.send("echo onex\u{7f} three\r");
     terminal.expect(READY);
@@ -51,7 +45,7 @@ fn lines_of_a_forced_tcsh_are_read_off_the_screen() {
 #[test]
 fn a_refused_line_does_not_run_nor_what_was_pasted_behind_it() {
     let world = World::on(forced_tcsh(), |_| {});
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     let trace = world.trace("behind").display().to_string();
     terminal.send(format!("{}\rtouch {trace}\r", risky(&world)));
     let question = terminal.answer("n");
@@ -71,7 +65,7 @@ fn a_refused_line_does_not_run_nor_what_was_pasted_behind_it() {
 #[test]
 fn a_confirmed_line_runs() {
     let world = World::on(forced_tcsh(), |_| {});
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line(&risky(&world));
     terminal.answer("y");
     terminal.expect(READY);
@@ -84,7 +78,7 @@ fn a_line_that_the_screen_cannot_tell_is_unknown_and_asked_about_by_policy() {
     let world = World::on(forced_tcsh(), |config| {
         config.policies = config.policies.replace("unknown = \"allow\"", "unknown = \"confirm\"");
     });
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.run("echo one");
     terminal.line("!!");
     terminal.answer("n");
@@ -100,7 +94,7 @@ fn a_line_that_the_screen_cannot_tell_is_unknown_and_asked_about_by_policy() {
 #[test]
 fn a_password_is_nowhere() {
     let world = World::on(forced_tcsh(), |_| {});
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("sh $HOME/ask");
     terminal.expect("Password: ");
     terminal.line(CANARY);
@@ -126,7 +120,7 @@ fn a_password_is_nowhere() {
 fn a_target_can_be_set_to_the_screen() {
     let world =
         World::with(|config| config.targets = config.targets.replace("labels =", "shell_gate = \"screen\"\nlabels ="));
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     assert!(terminal.run("echo he\"\"llo").ends_with("hello\n"));
     terminal.line(&risky(&world));
     terminal.answer("n");
@@ -147,7 +141,7 @@ fn a_target_can_be_set_to_the_screen() {
 #[test]
 fn without_own_commands_on_the_target_the_screen_is_read() {
     let world = World::with(|config| config.targets = config.targets.replace("labels =", "probe = \"off\"\nlabels ="));
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.run("echo one");
     terminal.line("exit");
     let rows = world.bastion.rows(2);

@@ -1,13 +1,6 @@
 //! Interactive shells: each line known exactly, held, asked about, cancelled or run.
 
-use crate::harness::{READY, RISKY, Row, Terminal, World, eventually};
-
-/// An interactive bash on web-1, at its first prompt.
-fn shell(world: &World) -> Terminal {
-    let mut terminal = world.alice().terminal("");
-    terminal.expect(READY);
-    terminal
-}
+use crate::harness::{READY, RISKY, Row, World, eventually};
 
 fn commands(rows: &[Row]) -> Vec<&str> {
     rows.iter().map(|row| row.command.as_str()).collect()
@@ -21,7 +14,7 @@ fn risky(world: &World) -> String {
 #[test]
 fn harmless_lines_run_unasked_and_are_recorded_exactly() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     assert!(terminal.run("echo he\"\"llo").ends_with("hello\n"));
     terminal.run("cd /tmp");
     terminal.run("false");
@@ -47,7 +40,7 @@ fn harmless_lines_run_unasked_and_are_recorded_exactly() {
 #[test]
 fn a_risky_line_asks_and_y_runs_it() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line(&risky(&world));
     let question = terminal.answer("y");
     for part in [RISKY, "web-1", "HIGH"] {
@@ -70,7 +63,7 @@ fn a_risky_line_asks_and_y_runs_it() {
 #[test]
 fn n_cancels_the_line_and_the_prompt_comes_back() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line(&risky(&world));
     terminal.answer("n");
     terminal.expect(READY);
@@ -91,7 +84,7 @@ fn n_cancels_the_line_and_the_prompt_comes_back() {
 #[test]
 fn control_c_at_the_question_cancels_the_line() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line(&risky(&world));
     terminal.question();
     terminal.send("\u{3}");
@@ -103,7 +96,7 @@ fn control_c_at_the_question_cancels_the_line() {
 #[test]
 fn a_cancelled_line_does_nothing_not_even_its_redirections_and_substitutions() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     let trace = world.trace("ran").display().to_string();
     for line in [
         format!("{{ {RISKY}; }} > {trace}"),
@@ -125,7 +118,7 @@ fn a_denied_line_is_cancelled_with_its_reason() {
     let world = World::with(|config| {
         config.policies = config.policies.replace("high = \"confirm\"", "high = \"deny\"");
     });
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     let shown = terminal.run(&risky(&world));
     let row = world.bastion.row();
     assert_eq!(row.state, "denied");
@@ -136,7 +129,7 @@ fn a_denied_line_is_cancelled_with_its_reason() {
 #[test]
 fn each_pasted_line_is_a_row() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.send("echo p1\recho p2\recho p3\r");
     terminal.expect("\np3\n");
     terminal.expect(READY);
@@ -147,7 +140,7 @@ fn each_pasted_line_is_a_row() {
 #[test]
 fn lines_typed_ahead_run_after_the_one_that_runs() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.send("sleep 1\r");
     world.bastion.rows_when("the first line to run", |rows| {
         rows.iter().any(|row| row.state == "running")
@@ -161,7 +154,7 @@ fn lines_typed_ahead_run_after_the_one_that_runs() {
 #[test]
 fn a_risky_line_among_pasted_ones_is_held_and_the_rest_waits() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.send(format!("echo p1\r{}\recho p3\r", risky(&world)));
     terminal.question();
     let rows = world
@@ -176,7 +169,7 @@ fn a_risky_line_among_pasted_ones_is_held_and_the_rest_waits() {
 #[test]
 fn what_is_typed_after_a_yes_reaches_the_shell() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line(&risky(&world));
     terminal.question();
     terminal.send("y\recho typed ahead\r");
@@ -187,7 +180,7 @@ fn what_is_typed_after_a_yes_reaches_the_shell() {
 #[test]
 fn what_is_typed_after_a_no_is_dropped() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line(&risky(&world));
     terminal.question();
     terminal.send(format!("n\rtouch {}\r", world.trace("ran").display()));
@@ -200,7 +193,7 @@ fn what_is_typed_after_a_no_is_dropped() {
 #[test]
 fn lines_are_recorded_as_they_were_edited_and_expanded() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.run("echo onex\u{7f}\u{7f}e2");
     terminal.run("rm -rf /q\u{15}echo safe");
     terminal.run("\u{1b}[A");
@@ -212,7 +205,7 @@ fn lines_are_recorded_as_they_were_edited_and_expanded() {
 #[test]
 fn a_command_over_several_lines_is_one_row() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.send("for i in 1 2\rdo echo n$i\rdone\r");
     terminal.expect("\nn2\n");
     terminal.expect(READY);
@@ -228,7 +221,7 @@ fn a_command_over_several_lines_is_one_row() {
 #[test]
 fn a_secret_typed_at_a_prompt_is_nowhere_in_the_record() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("read -s secret");
     world
         .bastion
@@ -256,7 +249,7 @@ fn a_secret_typed_at_a_prompt_is_nowhere_in_the_record() {
 #[test]
 fn the_size_of_the_window_follows_the_clients() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     assert!(terminal.run("stty size").ends_with("24 100\n"));
     terminal.resize(40, 120);
     eventually("the new size", || {
@@ -267,7 +260,7 @@ fn the_size_of_the_window_follows_the_clients() {
 #[test]
 fn control_c_reaches_what_runs() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("cat");
     world
         .bastion
@@ -281,7 +274,7 @@ fn control_c_reaches_what_runs() {
 #[test]
 fn the_sessions_exit_code_is_the_shells() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("exit 5");
     assert_eq!(terminal.finish(), 5);
 }
@@ -289,7 +282,7 @@ fn the_sessions_exit_code_is_the_shells() {
 #[test]
 fn a_user_sees_no_mark_of_the_gate() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.run("echo plain");
     terminal.line("exit");
     assert_eq!(terminal.finish(), 0);
@@ -304,7 +297,7 @@ fn a_user_sees_no_mark_of_the_gate() {
 #[test]
 fn a_connection_lost_in_a_shell_leaves_nothing_open() {
     let world = World::new();
-    let mut terminal = shell(&world);
+    let mut terminal = world.shell();
     terminal.line("cat");
     world
         .bastion

@@ -57,6 +57,13 @@ impl World {
         self.bastion.ssh("alice@web-1")
     }
 
+    /// An interactive shell on `web-1` as alice, at its first prompt.
+    pub(crate) fn shell(&self) -> Terminal {
+        let mut terminal = self.alice().terminal("");
+        terminal.expect(READY);
+        terminal
+    }
+
     /// Runs `confirm CODE` at the console as `user`.
     pub(crate) fn confirm(&self, user: &str, code: &str) -> Output {
         self.bastion.ssh(user).run(format!("confirm {code}"))

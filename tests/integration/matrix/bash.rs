@@ -1,6 +1,6 @@
 //! bash.
 
-use super::common::{after_lines, edited, everywhere, posix_syntax, with_profiles, without_prompt};
+use super::common::{after_lines, edited, everywhere, posix_syntax, recalled, with_profiles, without_prompt};
 use super::{More, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
 
 /// What frameworks for hooks before each command do: a DEBUG trap, set at the first prompt and armed at each.
@@ -22,6 +22,7 @@ fn lines_are_known_and_nothing_passes() {
             posix_syntax(),
             editing(),
             history(),
+            recalled(),
             several_lines(),
             several_commands(),
             secrets(),
@@ -69,35 +70,6 @@ fn editing() -> Vec<Scenario> {
 
 fn history() -> Vec<Scenario> {
     vec![
-        scenario(
-            "^R",
-            &[
-                Type(b"echo alpha\r"),
-                Prompt,
-                Type(b"echo beta\r"),
-                Prompt,
-                Type(b"\x12alph\r"),
-            ],
-            &["echo alpha", "echo beta", "echo alpha"],
-        ),
-        scenario(
-            "^O",
-            &[
-                Type(b"echo o1\r"),
-                Prompt,
-                Type(b"echo o2\r"),
-                Prompt,
-                Type(b"\x1b[A\x1b[A\x0f"),
-                Prompt,
-                Type(b"\r"),
-            ],
-            &["echo o1", "echo o2", "echo o1", "echo o2"],
-        ),
-        scenario(
-            "history expansion",
-            &[Type(b"echo h1\r"), Prompt, Type(b"!!\r")],
-            &["echo h1", "echo h1"],
-        ),
         scenario(
             "ignorespace and ignoredups",
             &[

@@ -339,3 +339,81 @@ pub(super) fn edited() -> Vec<Scenario> {
         .far(),
     ]
 }
+
+/// For shells that find lines again in their history, and run them.
+pub(super) fn recalled() -> Vec<Scenario> {
+    vec![
+        scenario(
+            "^R",
+            &[
+                Type(b"echo alpha\r"),
+                Prompt,
+                Type(b"echo beta\r"),
+                Prompt,
+                Type(b"\x12alph\r"),
+            ],
+            &["echo alpha", "echo beta", "echo alpha"],
+        ),
+        scenario(
+            "^O",
+            &[
+                Type(b"echo o1\r"),
+                Prompt,
+                Type(b"echo o2\r"),
+                Prompt,
+                Type(b"\x1b[A\x1b[A\x0f"),
+                Prompt,
+                Type(b"\r"),
+            ],
+            &["echo o1", "echo o2", "echo o1", "echo o2"],
+        ),
+        scenario(
+            "history expansion",
+            &[Type(b"echo h1\r"), Prompt, Type(b"!!\r")],
+            &["echo h1", "echo h1"],
+        ),
+    ]
+}
+
+/// Commands of several lines, for shells that keep the lines as they are.
+pub(super) fn over_lines() -> Vec<Scenario> {
+    vec![
+        scenario(
+            "a continued line",
+            &[Type(b"echo a \\\r"), More, Type(b"b\r")],
+            &["echo a \\\nb"],
+        ),
+        scenario(
+            "a here-document",
+            &[Type(b"cat <<E\r"), More, Type(b"x y\r"), More, Type(b"E\r")],
+            &["cat <<E\nx y\nE"],
+        ),
+        scenario(
+            "a loop",
+            &[
+                Type(b"for i in 1 2\r"),
+                More,
+                Type(b"do echo $i\r"),
+                More,
+                Type(b"done\r"),
+            ],
+            &["for i in 1 2\ndo echo $i\ndone"],
+        ),
+    ]
+}
+
+/// For shells that read a secret themselves.
+pub(super) fn read_silently() -> Scenario {
+    scenario(
+        "read -s",
+        &[
+            Type(b"read -s p; echo got\r"),
+            Runs,
+            Type(b"S3cretPw\r"),
+            See("got"),
+            Prompt,
+            Type(b"echo done\r"),
+        ],
+        &["read -s p; echo got", "echo done"],
+    )
+}

@@ -1,6 +1,6 @@
 //! fish.
 
-use super::common::{after_lines, edited, everywhere, with_profiles};
+use super::common::{after_lines, edited, everywhere, read_silently, with_profiles};
 use super::{Ended, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
 
 #[test]
@@ -15,6 +15,7 @@ fn lines_are_known_and_nothing_passes() {
             instead(),
             edited(),
             editing(),
+            vec![read_silently()],
             several(),
             keys(),
             in_the_way(),
@@ -152,18 +153,6 @@ fn editing() -> Vec<Scenario> {
                 Type(b"echo dup\r"),
             ],
             &[" echo sp", "echo dup", "echo dup"],
-        ),
-        scenario(
-            "read -s",
-            &[
-                Type(b"read -s p; echo got\r"),
-                Runs,
-                Type(b"S3cretPw\r"),
-                See("got"),
-                Prompt,
-                Type(b"echo done\r"),
-            ],
-            &["read -s p; echo got", "echo done"],
         ),
         scenario(
             "read -s with the keys of vi, and a paste",

@@ -1,6 +1,6 @@
 //! Shells without a hook before a command: dash, whose lines the kernel edits, and others, which edit them themselves.
 
-use super::common::{after_lines, edited, everywhere, posix_syntax, with_profiles};
+use super::common::{after_lines, edited, everywhere, over_lines, posix_syntax, with_profiles};
 use super::{Ended, More, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
 
 #[test]
@@ -11,6 +11,7 @@ fn lines_are_known_and_nothing_passes() {
             everywhere(),
             posix_syntax(),
             typed(),
+            over_lines(),
             settings(),
             continued(),
             prompts(),
@@ -265,27 +266,6 @@ fn typed() -> Vec<Scenario> {
             "wide characters",
             &[Type("echo hé日本語\r".as_bytes())],
             &["echo hé日本語"],
-        ),
-        scenario(
-            "a continued line",
-            &[Type(b"echo a \\\r"), More, Type(b"b\r")],
-            &["echo a \\\nb"],
-        ),
-        scenario(
-            "a here-document",
-            &[Type(b"cat <<E\r"), More, Type(b"x y\r"), More, Type(b"E\r")],
-            &["cat <<E\nx y\nE"],
-        ),
-        scenario(
-            "a loop",
-            &[
-                Type(b"for i in 1 2\r"),
-                More,
-                Type(b"do echo $i\r"),
-                More,
-                Type(b"done\r"),
-            ],
-            &["for i in 1 2\ndo echo $i\ndone"],
         ),
         scenario(
             "Enter and a comment",

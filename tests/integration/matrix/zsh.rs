@@ -1,7 +1,9 @@
 //! zsh.
 
-use super::common::{after_lines, edited, everywhere, posix_syntax, with_profiles, without_prompt};
-use super::{Ended, More, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
+use super::common::{
+    after_lines, edited, everywhere, over_lines, posix_syntax, read_silently, recalled, with_profiles, without_prompt,
+};
+use super::{Ended, Prompt, PromptIs, Runs, Scenario, See, Shell, Type, play_all, scenario};
 
 #[test]
 fn lines_are_known_and_nothing_passes() {
@@ -12,6 +14,9 @@ fn lines_are_known_and_nothing_passes() {
             edited(),
             posix_syntax(),
             editing(),
+            recalled(),
+            over_lines(),
+            vec![read_silently()],
             several(),
             keys(),
             within(),
@@ -39,35 +44,6 @@ fn editing() -> Vec<Scenario> {
                 Type(b"Ac\r"),
             ],
             &["bindkey -v", "echo abc"],
-        ),
-        scenario(
-            "^R",
-            &[
-                Type(b"echo alpha\r"),
-                Prompt,
-                Type(b"echo beta\r"),
-                Prompt,
-                Type(b"\x12alph\r"),
-            ],
-            &["echo alpha", "echo beta", "echo alpha"],
-        ),
-        scenario(
-            "^O",
-            &[
-                Type(b"echo o1\r"),
-                Prompt,
-                Type(b"echo o2\r"),
-                Prompt,
-                Type(b"\x1b[A\x1b[A\x0f"),
-                Prompt,
-                Type(b"\r"),
-            ],
-            &["echo o1", "echo o2", "echo o1", "echo o2"],
-        ),
-        scenario(
-            "history expansion",
-            &[Type(b"echo h1\r"), Prompt, Type(b"!!\r")],
-            &["echo h1", "echo h1"],
         ),
         scenario(
             "a coloured prompt of two rows, and one on the right",
@@ -100,44 +76,11 @@ fn editing() -> Vec<Scenario> {
                 "echo dup",
             ],
         ),
-        scenario(
-            "read -s",
-            &[
-                Type(b"read -s p; echo got\r"),
-                Runs,
-                Type(b"S3cretPw\r"),
-                See("got"),
-                Prompt,
-                Type(b"echo done\r"),
-            ],
-            &["read -s p; echo got", "echo done"],
-        ),
     ]
 }
 
 fn several() -> Vec<Scenario> {
     vec![
-        scenario(
-            "a continued line",
-            &[Type(b"echo a \\\r"), More, Type(b"b\r")],
-            &["echo a \\\nb"],
-        ),
-        scenario(
-            "a here-document",
-            &[Type(b"cat <<E\r"), More, Type(b"x y\r"), More, Type(b"E\r")],
-            &["cat <<E\nx y\nE"],
-        ),
-        scenario(
-            "a loop",
-            &[
-                Type(b"for i in 1 2\r"),
-                More,
-                Type(b"do echo $i\r"),
-                More,
-                Type(b"done\r"),
-            ],
-            &["for i in 1 2\ndo echo $i\ndone"],
-        ),
         scenario(
             "a bracketed paste, which is one command",
             &[Type(b"\x1b[200~echo p1\recho p2\x1b[201~\r")],
