@@ -12,7 +12,7 @@ use crate::domain::{CommandId, SessionId, printable_line};
 use crate::recording::{self, Action, Event, Player, Tame};
 use crate::store::{Reader, RecordingSummary};
 
-use stage::Stage;
+use stage::{Heard, Stage};
 
 mod stage;
 
@@ -137,7 +137,7 @@ fn of_command(reader: &Reader, directory: &Path, id: CommandId) -> anyhow::Resul
 }
 
 fn open(directory: &Path, row: &RecordingSummary) -> anyhow::Result<Player> {
-    let path = directory.join(&row.path);
+    let path = recording::locate(directory, &row.path)?;
     match &row.state_reason {
         Some(reason) => {
             Player::open(&path).with_context(|| format!("the recording failed: {}", printable_line(reason)))
@@ -201,7 +201,7 @@ fn perform(player: &mut Player, start: Duration, pace: &Pace, stage: &Stage, tam
     while let Some(Event { at, action }) = player.next_event()? {
         let pause = pace.pause(at.saturating_sub(last));
         last = last.max(at);
-        if !stage.wait(pause) {
+        if !pass(pause, stage, tame)? {
             return Ok(false);
         }
         // Sizes are passed over: another's terminal is not made to change its own.
@@ -212,6 +212,18 @@ fn perform(player: &mut Player, start: Duration, pace: &Pace, stage: &Stage, tam
         }
     }
     Ok(true)
+}
+
+/// Lets a pause pass, anew where the playing was stopped meanwhile; false where somebody ended it.
+fn pass(pause: Duration, stage: &Stage, tame: &Tame) -> anyhow::Result<bool> {
+    loop {
+        match stage.wait(pause) {
+            None => return Ok(true),
+            Some(Heard::End) => return Ok(false),
+            Some(Heard::Stop) => stage.leave(&tame.restore())?,
+            Some(Heard::Continue) => stage.enter(&tame.resume())?,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -292,16 +292,23 @@ impl<'d> Value<'d> {
 
     /// A whole number above zero.
     pub(super) fn count(&self) -> Option<usize> {
+        let is_count = |count: &usize| *count > 0;
+        self.integer("use a whole number above 0", is_count)
+    }
+
+    /// A whole number, zero included.
+    pub(super) fn whole(&self) -> Option<u64> {
+        self.integer("use a whole number, 0 or above", |_: &u64| true)
+    }
+
+    fn integer<T: TryFrom<u64>>(&self, remedy: &'static str, is_allowed: impl Fn(&T) -> bool) -> Option<T> {
         let integer = self.expect(self.content.as_integer(), "a whole number")?;
-        let count = usize::from_str_radix(integer.as_str(), integer.radix()).ok();
-        let count = count.filter(|count| *count > 0);
-        if count.is_none() {
-            self.error(Fault::new(
-                format!("{} is out of range", integer.as_str()),
-                "use a whole number above 0",
-            ));
+        let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
+        let number = number.and_then(|number| T::try_from(number).ok()).filter(is_allowed);
+        if number.is_none() {
+            self.error(Fault::new(format!("{} is out of range", integer.as_str()), remedy));
         }
-        count
+        number
     }
 
     /// `true` or `false`.

@@ -71,6 +71,9 @@ fn host_keys(table: &Table<'_>, state_dir: &Path) -> Option<Vec<PathBuf>> {
     })
 }
 
+/// The bytes of a recording's file at most: days of a busy terminal.
+const RECORDINGS_MAX_BYTES: u64 = 1024 * 1024 * 1024;
+
 /// `[store]`; a relative path is taken from the state directory.
 pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings> {
     let path = table.read("path", state_dir.join("opspilot.db"), |value| {
@@ -84,6 +87,9 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
         let text = value.text()?;
         Some((!text.is_empty()).then(|| state_dir.join(text)))
     });
+    let recordings_max_bytes = table.read("recordings_max_bytes", Some(RECORDINGS_MAX_BYTES), |value| {
+        value.whole().map(|bytes| (bytes > 0).then_some(bytes))
+    });
     let recordings_on_failure = table.read("recordings_on_failure", RecordingsOnFailure::End, |value| {
         let choices = [
             ("end", RecordingsOnFailure::End),
@@ -96,6 +102,7 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
         path: path?,
         on_failure: on_failure?,
         recordings: recordings?,
+        recordings_max_bytes: recordings_max_bytes?,
         recordings_on_failure: recordings_on_failure?,
     })
 }

@@ -77,6 +77,8 @@ pub struct StoreSettings {
     pub on_failure: OnFailure,
     /// The directory of the recordings; `None` where nothing is recorded.
     pub recordings: Option<PathBuf>,
+    /// Bytes of a recording's file beyond which it cannot be written; `None` for no limit.
+    pub recordings_max_bytes: Option<u64>,
     /// What happens to a session whose recording cannot be written.
     pub recordings_on_failure: RecordingsOnFailure,
 }

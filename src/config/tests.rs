@@ -146,6 +146,13 @@ fn recordings_lie_below_the_state_directory_elsewhere_or_nowhere() {
     }
     let preferred = store("recordings_on_failure = \"continue\"").recordings_on_failure;
     assert_eq!(preferred, RecordingsOnFailure::Continue);
+    for (lines, limit) in [
+        ("", Some(1 << 30)),
+        ("recordings_max_bytes = 5_000_000", Some(5_000_000)),
+        ("recordings_max_bytes = 0", None),
+    ] {
+        assert_eq!(store(lines).recordings_max_bytes, limit, "{lines}");
+    }
 }
 
 #[test]
@@ -219,6 +226,7 @@ const FAULTS: &[ExpectedFault] = &[
     (r#"accept_env = ["LC_*"]"#, r#"accept_env = ["*"]"#, "server.accept_env[0]", "does not name environment", "LC_*"),
     (r#"path = "record.db""#, r"recordings = true", "store.recordings", "wrong type (boolean)", "a string"),
     (r#"path = "record.db""#, r#"recordings_on_failure = "deny""#, "store.recordings_on_failure", "not one of end, continue", "one of those"),
+    (r#"path = "record.db""#, r"recordings_max_bytes = -1", "store.recordings_max_bytes", "out of range", "0 or above"),
     (r#"path = "record.db""#, r"recordings_retention_days = 90", "store.recordings_retention_days", "not supported by this version", "remove"),
     (r#"path = "record.db""#, r"retention_days = 365", "store.retention_days", "not supported by this version", "remove"),
     (r#"on_failure = "allow""#, r#"on_failure = "ignore""#, "store.on_failure", "not one of deny, allow", "one of those"),

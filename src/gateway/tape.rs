@@ -41,11 +41,12 @@ impl Tape {
     /// It cannot be recorded, and must be.
     pub(super) async fn start(session: &Arc<TargetSession>, pty: &PtyRequest) -> Result<Option<Self>, TapeError> {
         let settings = session.gate().engine().config.store.clone();
-        let Some(directory) = settings.recordings else {
+        let Some(directory) = settings.recordings.as_deref() else {
             return Ok(None);
         };
         let essential = settings.recordings_on_failure == RecordingsOnFailure::End;
-        match begin(session, pty, &directory, essential).await {
+        let limit = settings.recordings_max_bytes;
+        match begin(session, pty, (directory, limit), essential).await {
             Ok(recorder) => Ok(Some(Self::new(recorder, essential))),
             Err(error) => {
                 tracing::error!(session = %session.id, %error, "cannot record a terminal");
@@ -98,11 +99,12 @@ impl Tape {
     }
 }
 
-/// Enters the recording in the record, makes its file, and sees to it that its end is recorded.
+/// Enters the recording in the record, makes its file in a directory and within a limit, and sees to it that its end is
+/// recorded.
 async fn begin(
     session: &Arc<TargetSession>,
     pty: &PtyRequest,
-    directory: &Path,
+    (directory, limit): (&Path, Option<u64>),
     essential: bool,
 ) -> Result<Recorder, TapeError> {
     let (store, began) = (session.gate().store(), Timestamp::now());
@@ -118,16 +120,16 @@ async fn begin(
         started_at: began,
     };
     store.begin_recording(row).await?;
-    match recording::begin(file, header(session, pty, began)).await {
+    match recording::begin(file, header(session, pty, began), limit).await {
         Ok((recorder, watch)) => {
             let ending = record_end(store.clone(), id, watch, !essential);
             session.shared.tasks.spawn(ending);
             Ok(recorder)
         }
         Err(error) => {
-            let failed = Written {
+            let failed = Written::Failed {
                 bytes: None,
-                failure: Some(error.to_string()),
+                reason: error.to_string(),
             };
             store.end_recording(id, ended(failed, !essential)).await?;
             Err(error.into())
@@ -142,7 +144,7 @@ fn header(session: &TargetSession, pty: &PtyRequest, began: Timestamp) -> Header
 
 async fn record_end(store: Store, id: RecordingId, watch: Watch, goes_on: bool) {
     let written = watch.end().await;
-    if let Some(reason) = &written.failure {
+    if let Written::Failed { reason, .. } = &written {
         tracing::error!(%id, reason, "a recording could not be written to its end");
     }
     if let Err(error) = store.end_recording(id, ended(written, goes_on)).await {
@@ -151,12 +153,13 @@ async fn record_end(store: Store, id: RecordingId, watch: Watch, goes_on: bool) 
 }
 
 fn ended(written: Written, went_on: bool) -> RecordingEnd {
+    let (bytes, state) = match written {
+        Written::Whole { bytes } => (Some(bytes), RecordingState::Complete),
+        Written::Failed { bytes, reason } => (bytes, RecordingState::Failed { reason, went_on }),
+    };
     RecordingEnd {
         at: Some(Timestamp::now()),
-        bytes: written.bytes,
-        state: match written.failure {
-            None => RecordingState::Complete,
-            Some(reason) => RecordingState::Failed { reason, went_on },
-        },
+        bytes,
+        state,
     }
 }

@@ -22,6 +22,9 @@ pub enum RecordingError {
         /// Why.
         source: io::Error,
     },
+    /// The name that is on record leads elsewhere.
+    #[error("the record names {} as a recording, which is not below store.recordings: somebody has changed it", .0.display())]
+    Astray(PathBuf),
     /// The file is not what it should be.
     #[error("{} is not a recording of opspilot, or is damaged: {reason}", path.display())]
     Damaged {

@@ -1,15 +1,16 @@
 //! The file of a recording: private, compressed as it grows, and whole up to the last flush whatever happens.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
 
+use super::RecordingError;
 use super::cast::{Action, Event, Header};
 use super::utf8::Utf8;
 use crate::domain::SessionId;
@@ -30,9 +31,25 @@ pub fn file_name(began: Timestamp, session: SessionId, channel: u32) -> String {
     format!("{}/{session}-{channel}.cast.zst", began.strftime("%Y-%m-%d"))
 }
 
+/// Where the recording lies that is called `name` on record, below `directory`.
+///
+/// # Errors
+/// [`RecordingError::Astray`] where the name would lead out of the directory, as none does that [`file_name`] gave.
+pub fn locate(directory: &Path, name: &str) -> Result<PathBuf, RecordingError> {
+    let name = Path::new(name);
+    let is_below = name.components().all(|part| matches!(part, Component::Normal(_)));
+    if is_below {
+        Ok(directory.join(name))
+    } else {
+        Err(RecordingError::Astray(name.to_owned()))
+    }
+}
+
 /// A recording being written.
 pub(super) struct CastFile {
-    encoder: Encoder<'static, File>,
+    encoder: Encoder<'static, Counted>,
+    /// Bytes of the file beyond which nothing more is written.
+    limit: Option<u64>,
     text: Utf8,
     /// The last event's time: times never run backwards.
     at: Duration,
@@ -47,16 +64,18 @@ pub(super) struct CastFile {
 
 impl CastFile {
     /// Makes a new file, and its directory where there is none; for the owner only. The header is in it at once.
-    pub(super) fn create(path: &Path, header: &Header) -> io::Result<Self> {
+    ///
+    /// The event with which the file outgrows `limit`, in bytes, is its last one; what the compressor holds may exceed it.
+    pub(super) fn create(path: &Path, header: &Header, limit: Option<u64>) -> io::Result<Self> {
         let directory = path.parent().unwrap_or(path);
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         File::open(directory)?.sync_all()?;
-        Self::over(file, header)
+        Self::over(file, header, limit)
     }
 
-    fn over(file: File, header: &Header) -> io::Result<Self> {
-        let mut encoder = Encoder::new(file, LEVEL)?;
+    fn over(file: File, header: &Header, limit: Option<u64>) -> io::Result<Self> {
+        let mut encoder = Encoder::new(Counted { file, bytes: 0 }, LEVEL)?;
         encoder.window_log(WINDOW_LOG)?;
         encoder.set_parameter(CParameter::HashLog(TABLE_LOG))?;
         encoder.set_parameter(CParameter::ChainLog(TABLE_LOG))?;
@@ -65,6 +84,7 @@ impl CastFile {
         encoder.flush()?;
         Ok(Self {
             encoder,
+            limit,
             text: Utf8::default(),
             at: Duration::ZERO,
             line: Vec::new(),
@@ -91,6 +111,10 @@ impl CastFile {
         Event { at: self.at, action }.write(&mut self.line)?;
         self.encoder.write_all(&self.line)?;
         self.dirty = true;
+        if self.limit.is_some_and(|limit| self.size() > limit) {
+            self.encoder.do_finish()?;
+            return Err(io::Error::other("it has outgrown store.recordings_max_bytes"));
+        }
         if self.flushed.elapsed() >= FLUSH_EVERY {
             self.flush()?;
         }
@@ -100,7 +124,7 @@ impl CastFile {
     /// Hands everything to the system, and every few seconds to the disk.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.flushed = Instant::now();
-        if self.encoder.get_ref().metadata()?.nlink() == 0 {
+        if self.file().metadata()?.nlink() == 0 {
             return Err(io::Error::other("its file was removed"));
         }
         if std::mem::take(&mut self.dirty) {
@@ -108,7 +132,7 @@ impl CastFile {
             self.unsynced = true;
         }
         if self.unsynced && self.synced.elapsed() >= SYNC_EVERY {
-            self.encoder.get_ref().sync_data()?;
+            self.file().sync_data()?;
             (self.unsynced, self.synced) = (false, Instant::now());
         }
         Ok(())
@@ -122,12 +146,34 @@ impl CastFile {
         }
         self.flush()?;
         self.encoder.do_finish()?;
-        self.encoder.get_ref().sync_all()
+        self.file().sync_all()
     }
 
-    /// Bytes of the file; `None` where that cannot be told.
-    pub(super) fn size(&self) -> Option<u64> {
-        self.encoder.get_ref().metadata().ok().map(|metadata| metadata.len())
+    /// Bytes of the file.
+    pub(super) fn size(&self) -> u64 {
+        self.encoder.get_ref().bytes
+    }
+
+    fn file(&self) -> &File {
+        &self.encoder.get_ref().file
+    }
+}
+
+/// A file that knows how much was written to it, also when the system cannot be asked any longer.
+struct Counted {
+    file: File,
+    bytes: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -157,14 +203,14 @@ mod tests {
     fn files_and_directories_are_the_owners_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("recordings/2026-11-22/x.cast.zst");
-        CastFile::create(&path, &header()).unwrap();
+        CastFile::create(&path, &header(), None).unwrap();
         let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
         for directory in path.ancestors().skip(1).take(2) {
             assert_eq!(mode(directory), 0o700, "{}", directory.display());
         }
         assert!(
-            CastFile::create(&path, &header()).is_err(),
+            CastFile::create(&path, &header(), None).is_err(),
             "what is there is never overwritten"
         );
     }
@@ -183,7 +229,7 @@ mod tests {
     fn what_was_flushed_survives_a_writer_that_vanishes() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.cast.zst");
-        let mut file = CastFile::create(&path, &header()).unwrap();
+        let mut file = CastFile::create(&path, &header(), None).unwrap();
         file.output(Duration::from_secs(1), b"first ").unwrap();
         file.flush().unwrap();
         file.output(Duration::from_secs(2), b"second").unwrap();
@@ -200,12 +246,12 @@ mod tests {
     fn a_finished_file_is_whole_and_times_never_run_backwards() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.cast.zst");
-        let mut file = CastFile::create(&path, &header()).unwrap();
+        let mut file = CastFile::create(&path, &header(), None).unwrap();
         file.output(Duration::from_secs(2), b"caf\xc3").unwrap();
         file.output(Duration::from_secs(1), b"\xa9 \xe6\x97").unwrap();
         file.finish().unwrap();
         assert_eq!(shown(&path), ("café \u{fffd}".to_owned(), false));
-        assert_eq!(file.size(), Some(path.metadata().unwrap().len()));
+        assert_eq!(file.size(), path.metadata().unwrap().len());
 
         let mut player = Player::open(&path).unwrap();
         while let Some(event) = player.next_event().unwrap() {
@@ -217,8 +263,8 @@ mod tests {
     fn a_file_cut_anywhere_plays_up_to_there() {
         let dir = tempfile::tempdir().unwrap();
         let (path, short) = (dir.path().join("x.cast.zst"), dir.path().join("cut.cast.zst"));
-        let mut file = CastFile::create(&path, &header()).unwrap();
-        let first = file.size().unwrap();
+        let mut file = CastFile::create(&path, &header(), None).unwrap();
+        let first = file.size();
         for number in 0..50 {
             file.output(Duration::from_secs(number), format!("line {number}\r\n").as_bytes())
                 .unwrap();
@@ -235,13 +281,54 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_outgrows_its_limit_says_so_and_plays_to_its_last_event() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.cast.zst");
+        let mut file = CastFile::create(&path, &header(), Some(64 * 1024)).unwrap();
+        let mut noise = 1_u64;
+        let mut written = String::new();
+        let full = std::iter::repeat_with(|| {
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let text = format!("{noise:x}");
+            written.push_str(&text);
+            file.output(Duration::ZERO, text.as_bytes())
+        });
+        let full = full.take(1_000_000).find_map(Result::err).unwrap();
+        assert!(full.to_string().contains("recordings_max_bytes"), "{full}");
+        assert_eq!(shown(&path), (written, false));
+        assert_eq!(file.size(), path.metadata().unwrap().len());
+        assert!(file.size() < 256 * 1024, "{} bytes", file.size());
+    }
+
+    #[test]
+    fn the_size_is_known_whatever_the_system_says_of_the_file() {
+        let device = OpenOptions::new().write(true).open("/dev/null").unwrap();
+        assert_eq!(device.metadata().unwrap().len(), 0);
+        let file = CastFile::over(device, &header(), None).unwrap();
+        assert!(file.size() > 0);
+    }
+
+    #[test]
+    fn a_name_on_record_leads_nowhere_but_below_the_directory() {
+        let directory = Path::new("/var/lib/recordings");
+        let name = file_name(Timestamp::UNIX_EPOCH, SessionId(uuid::Uuid::nil()), 1);
+        assert_eq!(locate(directory, &name).unwrap(), directory.join(&name));
+        for astray in ["/etc/passwd", "../x", "2026-11-22/../../x", "./../x"] {
+            assert!(
+                matches!(locate(directory, astray), Err(RecordingError::Astray(_))),
+                "{astray}"
+            );
+        }
+    }
+
+    #[test]
     fn a_full_disk_and_a_file_that_was_removed_are_errors() {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        assert!(CastFile::over(full, &header()).is_err());
+        assert!(CastFile::over(full, &header(), None).is_err());
 
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.cast.zst");
-        let mut file = CastFile::create(&path, &header()).unwrap();
+        let mut file = CastFile::create(&path, &header(), None).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert!(file.flush().is_err());
     }

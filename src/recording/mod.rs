@@ -15,7 +15,7 @@ mod utf8;
 
 pub use cast::{Action, Event, Header, marker};
 pub use error::RecordingError;
-pub use file::file_name;
+pub use file::{file_name, locate};
 pub use player::Player;
 pub use recorder::{Closed, Recorder, Watch, Written, begin};
 pub use tame::Tame;

@@ -102,12 +102,20 @@ impl Resizes {
 }
 
 /// What became of a recording.
-#[derive(Debug)]
-pub struct Written {
-    /// Bytes of the file; `None` where that is not known.
-    pub bytes: Option<u64>,
-    /// Why it is not complete, in plain words; `None` where it is.
-    pub failure: Option<String>,
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written {
+    /// All of it is in the file.
+    Whole {
+        /// Bytes of the file.
+        bytes: u64,
+    },
+    /// It could not be written, or not to its end.
+    Failed {
+        /// Bytes of the file; `None` where that is not known.
+        bytes: Option<u64>,
+        /// Why, in plain words.
+        reason: String,
+    },
 }
 
 /// Sees to a recording from outside: that it is flushed while nothing happens, and how it ends.
@@ -123,9 +131,9 @@ impl Watch {
         let mut ticks = interval(FLUSH_EVERY);
         loop {
             tokio::select! {
-                written = &mut self.written => return written.unwrap_or_else(|_| Written {
+                written = &mut self.written => return written.unwrap_or_else(|_| Written::Failed {
                     bytes: None,
-                    failure: Some("its writer broke down".to_owned()),
+                    reason: "its writer broke down".to_owned(),
                 }),
                 _ = ticks.tick() => self.flush(),
             }
@@ -142,14 +150,15 @@ impl Watch {
     }
 }
 
-/// Makes the file of a recording at `path`, with its directories, and starts to write.
+/// Makes the file of a recording at `path`, with its directories, and starts to write. A file that outgrows `limit`, in bytes,
+/// has failed; `None` is without one.
 ///
 /// # Errors
 /// [`RecordingError::Create`] where the file cannot be made or the thread not be started.
-pub async fn begin(path: PathBuf, header: Header) -> Result<(Recorder, Watch), RecordingError> {
+pub async fn begin(path: PathBuf, header: Header, limit: Option<u64>) -> Result<(Recorder, Watch), RecordingError> {
     let create = {
         let path = path.clone();
-        spawn_blocking(move || CastFile::create(&path, &header))
+        spawn_blocking(move || CastFile::create(&path, &header, limit))
     };
     let created = create.await.map_err(io::Error::other).and_then(|file| file);
     created
@@ -195,9 +204,13 @@ fn write(mut file: CastFile, orders: &mut mpsc::Receiver<Order>, resizes: &Resiz
     let outcome = outcome
         .and_then(|()| write_resizes(&mut file, Duration::MAX, resizes))
         .and_then(|()| file.finish());
-    Written {
-        bytes: file.size(),
-        failure: outcome.err().map(|error| error.to_string()),
+    let bytes = file.size();
+    match outcome {
+        Ok(()) => Written::Whole { bytes },
+        Err(error) => Written::Failed {
+            bytes: Some(bytes),
+            reason: error.to_string(),
+        },
     }
 }
 
@@ -244,7 +257,7 @@ mod tests {
     async fn everything_is_written_in_order() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.cast.zst");
-        let (recorder, watch) = begin(path.clone(), header()).await.unwrap();
+        let (recorder, watch) = begin(path.clone(), header(), None).await.unwrap();
         recorder.output(b"$ ").await.unwrap();
         recorder.marker("command 1".to_owned()).await.unwrap();
         recorder.resize(0, 40);
@@ -253,10 +266,8 @@ mod tests {
         drop(recorder);
 
         let written = watch.end().await;
-        assert_eq!(
-            (written.failure, written.bytes),
-            (None, Some(path.metadata().unwrap().len()))
-        );
+        let bytes = path.metadata().unwrap().len();
+        assert_eq!(written, Written::Whole { bytes });
         let actions: Vec<Action> = events(&path).into_iter().map(|event| event.action).collect();
         assert_eq!(
             actions,
@@ -274,13 +285,13 @@ mod tests {
     async fn more_than_the_queue_holds_is_all_written() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.cast.zst");
-        let (recorder, watch) = begin(path.clone(), header()).await.unwrap();
+        let (recorder, watch) = begin(path.clone(), header(), None).await.unwrap();
         let bytes = "0123456789abcdé ".repeat(1024 * 1024 / 16);
         for _ in 0..8 {
             recorder.output(bytes.as_bytes()).await.unwrap();
         }
         drop(recorder);
-        assert_eq!(watch.end().await.failure, None);
+        assert!(matches!(watch.end().await, Written::Whole { .. }));
 
         let text: String = events(&path)
             .into_iter()
@@ -296,19 +307,69 @@ mod tests {
     async fn what_cannot_be_written_closes_the_recording_and_says_why() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.cast.zst");
-        let (recorder, watch) = begin(path.clone(), header()).await.unwrap();
+        let (recorder, watch) = begin(path.clone(), header(), None).await.unwrap();
         std::fs::remove_file(&path).unwrap();
         let watched = tokio::spawn(watch.end());
         recorder.closed().cancelled().await;
-        assert_eq!(watched.await.unwrap().failure.as_deref(), Some("its file was removed"));
+        let written = watched.await.unwrap();
+        assert!(
+            matches!(&written, Written::Failed { reason, .. } if reason == "its file was removed"),
+            "{written:?}"
+        );
         assert_eq!(recorder.output(b"x").await, Err(Closed));
+    }
+
+    #[tokio::test]
+    async fn a_recording_that_outgrows_its_limit_is_closed_with_its_size() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.cast.zst");
+        let (recorder, watch) = begin(path.clone(), header(), Some(1)).await.unwrap();
+        recorder.output(b"more than a byte").await.unwrap();
+        recorder.closed().cancelled().await;
+        let written = watch.end().await;
+        let bytes = Some(path.metadata().unwrap().len());
+        let reason = "it has outgrown store.recordings_max_bytes".to_owned();
+        assert_eq!(written, Written::Failed { bytes, reason });
+        assert_eq!(events(&path).len(), 1, "what was taken is in it");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_leaves_what_it_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.cast.zst");
+        let (recorder, watch) = begin(path.clone(), header(), None).await.unwrap();
+        let task = tokio::spawn(async move {
+            recorder.output(b"before").await.unwrap();
+            panic!("the task gives way");
+        });
+        assert!(task.await.is_err_and(|error| error.is_panic()));
+        assert!(matches!(watch.end().await, Written::Whole { .. }));
+        let shown = events(&path).pop().map(|event| event.action);
+        assert_eq!(shown, Some(Action::Output("before".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panics_is_a_failure() {
+        let (queue, orders) = mpsc::channel(QUEUE);
+        let (done, written) = oneshot::channel::<Written>();
+        let watch = Watch {
+            queue: queue.downgrade(),
+            written,
+        };
+        let writer = std::thread::spawn(move || {
+            let _held = (done, orders);
+            panic!("the writer gives way");
+        });
+        let written = watch.end().await;
+        assert!(matches!(written, Written::Failed { bytes: None, .. }), "{written:?}");
+        assert!(writer.join().is_err());
     }
 
     #[tokio::test]
     async fn where_no_file_can_be_made_the_error_names_it() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("recordings"), "a file").unwrap();
-        let error = begin(dir.path().join("recordings/day/x"), header())
+        let error = begin(dir.path().join("recordings/day/x"), header(), None)
             .await
             .map(drop)
             .unwrap_err();

@@ -10,6 +10,8 @@
 //!   multiplexers;
 //! - whatever changes what the keyboard, the mouse or the window does: mouse and focus reports, bracketed paste, application
 //!   keys, keyboard protocols, locks, printing, moving and resizing;
+//! - the setting and clearing of tab stops, which no terminal can be asked to put back as they were;
+//! - characters that show a text in another order than it has;
 //! - the erasing of lines that have scrolled off, and C1 controls, which are sequences of one character to some terminals.
 //!
 //! A string that never ends hides what follows it from any terminal; the recording itself, `replay --cast`, has it.
@@ -21,9 +23,11 @@ use std::fmt::Write as _;
 const MAX_PARAMETERS: usize = 64;
 /// Longest number in it, in digits.
 const MAX_DIGITS: usize = 5;
+/// How often a character is repeated at most: no recording is of a terminal with longer lines.
+const MAX_REPEATS: u32 = 1000;
 
 /// Final bytes of control sequences without a prefix that draw, move the cursor, or set how is drawn.
-const DRAWING: &str = "@ABCDEFGHIJKLMPSTXZ`abdefgmrsu";
+const DRAWING: &str = "@ABCDEFGHIJKLMPSTXZ`abdefmrsu";
 
 /// Private modes that concern the screen alone, and whether they are on in a terminal at rest: reverse video, origin, wrapping,
 /// blinking and visible cursor, reverse wrapping, the alternate screens.
@@ -83,6 +87,15 @@ impl Tame {
         shown
     }
 
+    /// What makes a terminal at rest again draw as it did after everything that was fed: its modes, not what was on it.
+    pub fn resume(&self) -> String {
+        let mut shown = String::new();
+        for (mode, set) in &self.modes {
+            write_mode(&mut shown, *mode, *set);
+        }
+        shown
+    }
+
     /// What brings a terminal back to rest after everything that was fed.
     pub fn restore(&self) -> String {
         let mut shown = String::new();
@@ -110,6 +123,7 @@ impl Tame {
             }
             (State::String | State::Overlong, _) | (_, '\u{80}'..='\u{9f}' | '\u{7f}') => {}
             (_, '\0'..='\u{1f}') => push_control(character, shown),
+            (State::Ground, _) if reorders(character) => {}
             (State::Ground, _) => shown.push(character),
             (State::Escape, _) => self.escape(character, shown),
             (State::Intermediate(intermediate), _) => self.intermediate(intermediate, character, shown),
@@ -128,7 +142,7 @@ impl Tame {
             _ => State::Ground,
         };
         match character {
-            '7' | '8' | 'D' | 'E' | 'H' | 'M' => shown.extend(['\u{1b}', character]),
+            '7' | '8' | 'D' | 'E' | 'M' => shown.extend(['\u{1b}', character]),
             // A full reset would also take what has scrolled off.
             'c' => shown.push_str("\u{1b}[!p\u{1b}[H\u{1b}[2J"),
             _ => {}
@@ -176,6 +190,7 @@ impl Tame {
                 self.shaped = true;
                 push_sequence(sequence, last, shown);
             }
+            ("", "", 'b') => push_repetition(parameters, shown),
             ("", "", _) if DRAWING.contains(last) => {
                 self.scrolled |= last == 'r';
                 push_sequence(sequence, last, shown);
@@ -204,6 +219,16 @@ fn push_control(character: char, shown: &mut String) {
     if matches!(character, '\u{7}'..='\u{f}') {
         shown.push(character);
     }
+}
+
+fn push_repetition(parameters: &str, shown: &mut String) {
+    let times = parameters.parse().unwrap_or(1).min(MAX_REPEATS);
+    push_sequence(&times.to_string(), 'b', shown);
+}
+
+/// Marks, embeddings, overrides and isolates of the bidirectional algorithm.
+fn reorders(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn push_sequence(sequence: &str, last: char, shown: &mut String) {
@@ -328,6 +353,10 @@ mod tests {
             "\u{1b}#8",
             "\u{1b}[?2026h",
             "\u{1b}[1$r",
+            "\u{1b}H",
+            "\u{1b}[g",
+            "\u{1b}[3g",
+            "\u{1b}[?5W",
             "\u{9b}2J",
             "\u{7f}",
             "\0",
@@ -356,8 +385,22 @@ mod tests {
         assert_eq!(tame.feed(&format!("\u{1b}[{}", "1;".repeat(100_000))), "");
         assert!(tame.sequence.len() <= MAX_PARAMETERS);
         assert_eq!(tame.feed("mtext"), "text");
-        assert_eq!(tamed("\u{1b}[999999b"), "", "no number keeps a terminal busy");
+        assert_eq!(tamed("\u{1b}[999999C"), "", "no number keeps a terminal busy");
+        assert_eq!(tamed("\u{1b}[99999b\u{1b}[1;2b"), "\u{1b}[1000b\u{1b}[1b");
         assert_eq!(tamed(&format!("\u{1b}]{}", "x".repeat(100_000))), "");
+    }
+
+    #[test]
+    fn text_is_shown_in_its_own_order() {
+        assert_eq!(
+            tamed("rm \u{202e}fdp.x\u{202c} \u{2067}a\u{2069}\u{200f}"),
+            "rm fdp.x a"
+        );
+        assert_eq!(
+            tamed("שלום e\u{301} 👩\u{200d}💻"),
+            "שלום e\u{301} 👩\u{200d}💻",
+            "which may be from right to left"
+        );
     }
 
     #[test]
@@ -381,6 +424,7 @@ mod tests {
             assert!(restored.contains(part), "{part:?} in {restored:?}");
         }
         assert!(!restored.contains("?7"), "{restored:?}");
+        assert_eq!(tame.resume(), "\u{1b}[?25l\u{1b}[?1049h");
     }
 
     /// Whether every escape begins one of the sequences that draw, whole and with its end.
@@ -392,7 +436,7 @@ mod tests {
                     .find(|character| matches!(character, '@'..='~'))
                     .is_some_and(|last| DRAWING.contains(last) || "hlpq".contains(last)),
                 Some('(' | ')' | '*' | '+') => characters.next().is_some(),
-                Some(other) => "78DEHM".contains(other),
+                Some(other) => "78DEM".contains(other),
                 None => false,
             }
         })

@@ -26,6 +26,7 @@ mod prompt;
 mod record;
 mod recording;
 mod reload;
+mod replay;
 mod routing;
 mod screen;
 mod screen_gate;

@@ -1,4 +1,4 @@
-//! Recordings of terminals: what the user saw and nothing else, on disk in time, and played without harm.
+//! Recordings of terminals: what the user saw and nothing else, and on disk in time.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use crate::harness::{READY, RISKY, Terminal, World, eventually};
 
 /// A row of `recordings`.
 #[derive(Debug)]
-struct Recording {
-    session_id: String,
+pub(crate) struct Recording {
+    pub(crate) session_id: String,
     channel: i64,
-    path: String,
+    pub(crate) path: String,
     state: String,
     state_reason: Option<String>,
     bytes: Option<i64>,
@@ -40,7 +40,7 @@ fn recordings(world: &World) -> Vec<Recording> {
 }
 
 /// The only recording, as soon as it is in `state`.
-fn recording(world: &World, state: &str) -> Recording {
+pub(crate) fn recording(world: &World, state: &str) -> Recording {
     eventually(&format!("a recording that is {state}"), || {
         let mut rows = recordings(world);
         assert!(rows.len() <= 1, "{rows:#?}");
@@ -48,12 +48,12 @@ fn recording(world: &World, state: &str) -> Recording {
     })
 }
 
-fn directory(world: &World) -> PathBuf {
+pub(crate) fn directory(world: &World) -> PathBuf {
     world.bastion.dir().join("state/recordings")
 }
 
 /// What `opspilot replay` writes where nobody watches, and what it says about it.
-fn replay(world: &World, arguments: &[&str]) -> (String, String) {
+pub(crate) fn replay(world: &World, arguments: &[&str]) -> (String, String) {
     let output = world.bastion.opspilot(&[&["replay"], arguments].concat());
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{arguments:?}: {said}");
@@ -75,10 +75,6 @@ fn events(cast: &str, code: &str) -> Vec<String> {
 /// A world whose `[store]` has these lines more.
 fn world(store: &str) -> World {
     World::with(|config| store.clone_into(&mut config.store))
-}
-
-fn contains(bytes: &[u8], needle: &str) -> bool {
-    bytes.windows(needle.len()).any(|part| part == needle.as_bytes())
 }
 
 #[test]
@@ -306,6 +302,41 @@ fn a_terminal_whose_recording_fails_goes_on_where_that_is_preferred() {
     assert_eq!(terminal.finish(), 4);
 }
 
+/// A terminal that has shown more than its recording may hold, as a world with `store` has it.
+fn outgrown(store: &str) -> (World, Terminal) {
+    let world = world(&format!("recordings_max_bytes = 20_000\n{store}"));
+    let mut terminal = world.shell();
+    terminal.line("head -c 300000 /dev/urandom | base64; echo at the ''end");
+    (world, terminal)
+}
+
+#[test]
+fn a_terminal_whose_recording_outgrows_its_limit_is_ended_and_told_why() {
+    let (world, mut terminal) = outgrown("");
+    terminal.expect("opspilot: the recording of this terminal cannot be written any longer");
+    assert_eq!(terminal.finish(), 255);
+
+    let row = recording(&world, "failed");
+    let reason = "it has outgrown store.recordings_max_bytes";
+    assert_eq!((row.went_on, row.state_reason.as_deref()), (Some(false), Some(reason)));
+    let file = directory(&world).join(&row.path).metadata().unwrap();
+    assert_eq!(row.bytes, i64::try_from(file.len()).ok());
+    assert!((20_000..200_000).contains(&file.len()), "{} bytes", file.len());
+    let (text, said) = replay(&world, &[&row.session_id]);
+    assert!(text.contains("head -c 300000"), "{text}");
+    assert!(said.contains(reason), "{said}");
+}
+
+#[test]
+fn a_terminal_whose_recording_outgrows_its_limit_goes_on_where_that_is_preferred() {
+    let (world, mut terminal) = outgrown("recordings_on_failure = \"continue\"\n");
+    terminal.expect("at the end\n");
+    assert_eq!(recording(&world, "failed").went_on, Some(true));
+    terminal.expect(READY);
+    terminal.line("exit 4");
+    assert_eq!(terminal.finish(), 4);
+}
+
 #[test]
 fn a_crash_leaves_a_recording_that_plays_and_is_marked_as_cut() {
     let mut world = World::new();
@@ -340,70 +371,4 @@ fn a_drained_daemon_leaves_no_recording_open() {
     let row = recording(&world, "complete");
     let (text, said) = replay(&world, &[&row.session_id]);
     assert!(text.contains("before") && said.is_empty(), "{text}\n{said}");
-}
-
-#[test]
-fn what_a_target_sends_to_a_terminal_does_not_reach_the_one_that_plays_it() {
-    let world = World::new();
-    let hostile = "printf 'a\\033]52;c;ZXZpbA==\\007b\\033[c\\033[6n\\033[21t\\033P$qm\\033\\\\c\\033[31mred\\n'";
-    let mut terminal = world.alice().terminal(hostile);
-    assert_eq!(terminal.finish(), 0);
-    let row = recording(&world, "complete");
-    let (text, _) = replay(&world, &[&row.session_id]);
-    assert_eq!(text, "abc\u{1b}[31mred\r\n");
-    let (cast, _) = replay(&world, &["--cast", &row.session_id]);
-    assert!(
-        contains(cast.as_bytes(), "52;c;ZXZpbA=="),
-        "the recording itself keeps everything: {cast}"
-    );
-}
-
-#[test]
-fn an_interrupted_replay_leaves_the_terminal_as_it_was() {
-    let world = World::new();
-    // Forty pauses, each of which takes a second when it is played: none is long, and all together outlast the test.
-    let program = "printf '\\033[?1049h\\033[?25lhidden'; i=0; while [ $((i+=1)) -le 40 ]; do sleep 0.02; echo tick; done; echo later";
-    let mut terminal = world.alice().terminal(program);
-    assert_eq!(terminal.finish(), 0);
-    let row = recording(&world, "complete");
-    let config = world.bastion.config_file();
-    let slowly = [
-        "replay",
-        &row.session_id,
-        "--speed",
-        "0.01",
-        "--idle-limit",
-        "0.01",
-        "-c",
-        config.to_str().unwrap(),
-    ];
-    let mut player = Terminal::start(&crate::harness::opspilot(&slowly));
-    player.expect("hidden");
-    assert!(!player.echoes(), "what a terminal answers is not shown");
-    player.send("\u{3}");
-    assert_eq!(player.finish(), 0);
-    assert!(player.echoes());
-    let shown = player.screen.to_end();
-    assert!(
-        contains(&shown, "\u{1b}[?1049l") && contains(&shown, "\u{1b}[?25h"),
-        "{shown:?}"
-    );
-    assert!(!contains(&shown, "later"));
-}
-
-#[test]
-fn what_cannot_be_replayed_says_why() {
-    let world = World::new();
-    assert_eq!(world.alice().run("echo plain").code, 0);
-    world.bastion.row();
-    for (subject, reason) in [
-        ("1", "had no terminal"),
-        ("99", "no command 99"),
-        ("019ab0c2-0000-7000-8000-000000000000", "0 recordings"),
-        ("nonsense", "neither a session's id nor"),
-    ] {
-        let output = world.bastion.opspilot(&["replay", subject]);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(!output.status.success() && said.contains(reason), "{subject}: {said}");
-    }
 }
