@@ -66,8 +66,9 @@ fn opened_by(command: &SimpleCommand, script: &Script) -> Option<Opens> {
     let wraps_nothing = || unwrap(command, script.dialect).is_empty();
     match program {
         "tmux" => attaches(arguments).then_some(Opens::Multiplexer),
-        "screen" => (!has_flag(arguments, SCREEN_ASIDE, SCREEN_VALUES)).then_some(Opens::Multiplexer),
-        "byobu" | "zellij" | "dtach" | "abduco" | "mosh" | "dvtm" => Some(Opens::Multiplexer),
+        "screen" => (!stays_aside(arguments)).then_some(Opens::Multiplexer),
+        "zellij" | "dtach" | "abduco" | "mosh" | "dvtm" | "tmate" | "shpool" => Some(Opens::Multiplexer),
+        byobu if byobu.starts_with("byobu") => Some(Opens::Multiplexer),
         "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "docker-compose" if wraps_nothing() => {
             names_any(arguments, &["attach", "run", "debug"]).then_some(Opens::Console)
         }
@@ -99,7 +100,8 @@ pub(super) fn opens_shell(program: &str, arguments: &[Word], wraps_nothing: impl
             wraps_nothing() && (has_flag(arguments, "is", "") || names_any(arguments, &["--login", "--shell"]))
         }
         "pkexec" => wraps_nothing() && !only_tells(arguments),
-        "newgrp" | "sg" | "login" | "nix-shell" => true,
+        "newgrp" | "sg" | "login" | "nix-shell" | "ttyrec" => true,
+        "asciinema" => names_any(arguments, &["rec"]),
         "lxc" | "incus" | "machinectl" | "multipass" | "poetry" | "pipenv" => names_any(arguments, &["shell"]),
         "vagrant" | "gcloud" => names_any(arguments, &["ssh"]),
         "toolbox" | "distrobox" => names_any(arguments, &["enter"]),
@@ -127,8 +129,6 @@ const TMUX_ASIDE: &[&str] = &[
     "setw",
     "show",
     "show-options",
-    "source",
-    "source-file",
     "display",
     "display-message",
     "capture-pane",
@@ -140,11 +140,10 @@ const TMUX_ASIDE: &[&str] = &[
     "info",
 ];
 
-/// Flags with which screen lists, commands or starts in the background.
-const SCREEN_ASIDE: &str = "lmXvQ";
+/// Arguments with which screen lists, commands or starts in the background.
+const SCREEN_ASIDE: &[&str] = &["-ls", "-list", "-wipe", "-v", "-X", "-Q", "-dm", "-dmS", "-Dm", "-DmS"];
 
-/// Flags of screen and of ssh whose value may follow in the same word.
-const SCREEN_VALUES: &str = "cehpSstT";
+/// Flags of ssh whose value may follow in the same word.
 const SSH_VALUES: &str = "BbcDEeFIiJLlmopRSw";
 
 /// Options of tmux whose value is the next word.
@@ -163,10 +162,17 @@ fn attaches(arguments: &[Word]) -> bool {
         .enumerate()
         .find(|(at, word)| !word.text.starts_with('-') && !is_value(*at))
         .map(|(_, word)| word);
-    let detached = names_any(arguments, &["-d", "-V"]) && subcommand.is_some_and(|word| word.text.starts_with("new"));
-    !detached
-        && !names_any(arguments, &["-V"])
-        && !subcommand.is_some_and(|word| TMUX_ASIDE.contains(&word.text.as_str()))
+    // `new -A` attaches to a session that is there, whatever else it is told.
+    let detached = names_any(arguments, &["-d"])
+        && !has_flag(arguments, "A", "cefFnstxy")
+        && subcommand.is_some_and(|word| word.text.starts_with("new"));
+    let only_tells = arguments.first().is_some_and(|word| word.text == "-V");
+    !detached && !only_tells && !subcommand.is_some_and(|word| TMUX_ASIDE.contains(&word.text.as_str()))
+}
+
+/// Whether a screen leaves the terminal alone.
+fn stays_aside(arguments: &[Word]) -> bool {
+    names_any(arguments, SCREEN_ASIDE) || (names_any(arguments, &["-d", "-D"]) && names_any(arguments, &["-m"]))
 }
 
 /// A shell that has neither a text nor a file to run.
@@ -303,7 +309,12 @@ mod tests {
             "bash <&-",
             "$SHELL -c ls",
             "ssh -fN third",
+            "tmux -V",
             "screen -ls",
+            "screen -dmS x sleep 9",
+            "screen -d -m sleep 9",
+            "screen -S x -X quit",
+            "asciinema play x.cast",
         ] {
             assert_eq!(opened(line), None, "{line}");
         }
@@ -321,7 +332,24 @@ mod tests {
             "tmux -L ls attach",
             "tmux ls \\; attach",
             "screen -Small",
+            "screen -m",
+            "screen -l",
+            "screen -d -r work",
             "mosh third",
+            "tmux -CC",
+            "tmux -CC attach",
+            "tmux new -A -d -s x",
+            "tmux new -Ad -s x",
+            "tmux new -s -V",
+            "tmux source-file attach.conf",
+            "exec tmux",
+            "bash -lc 'tmux attach || tmux new'",
+            "/opt/tmux/bin/tmux a",
+            "zellij attach x",
+            "byobu",
+            "byobu-tmux",
+            "dtach -A /tmp/x bash",
+            "abduco -a x",
         ] {
             assert_eq!(opened(line), Some(Opens::Multiplexer), "{line}");
         }

@@ -17,6 +17,7 @@ mod layer;
 pub mod lines;
 mod lookout;
 pub mod marks;
+mod multiplexer;
 mod pace;
 pub mod probe;
 pub mod prompt;

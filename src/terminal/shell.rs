@@ -11,6 +11,7 @@ use super::effect::{Effect, Lost, Verdict};
 use super::layer::Layer;
 use super::lookout::{Found, Lookout};
 use super::marks::{Mark, MarkFilter, Segment};
+use super::multiplexer::Telltales;
 use super::pace::Pace;
 use super::probe::LoginShell;
 use super::report::Report;
@@ -131,6 +132,7 @@ struct Terminal {
     inner: Vec<Layer>,
     above: Above,
     stopped: Option<Stopped>,
+    telltales: Telltales,
     /// Input that waits until it is known what reads it.
     held: Vec<u8>,
     pace: Pace,
@@ -145,6 +147,7 @@ impl Terminal {
             inner: Vec::new(),
             above: Above::Nothing,
             stopped: None,
+            telltales: Telltales::default(),
             held: Vec::new(),
             pace: Pace::default(),
             boot_deadline: None,
@@ -174,6 +177,19 @@ impl Terminal {
             lookout.shown(now, bytes);
         }
         self.show(bytes, out);
+        if self.telltales.shown(bytes) {
+            self.shared(now, out);
+        }
+    }
+
+    /// A multiplexer takes the terminal that was not expected there. At a prompt, it is only something that looks like it.
+    fn shared(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.boot_deadline.is_some() {
+            // The profile has started it: no hook comes up below it.
+            self.boot_deadline = Some(now);
+        } else if !self.top().is_at_prompt() && !matches!(self.above, Above::Unknown) {
+            self.give_up(Lost::Multiplexer, out);
+        }
     }
 
     fn show(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
@@ -697,6 +713,32 @@ mod tests {
         let mut session = Session::prompted();
         let effects = session.runs(1, 1, "tmux attach");
         assert_eq!(effects.last(), Some(&Effect::Lost(Lost::Multiplexer)));
+    }
+
+    #[test]
+    fn a_multiplexer_that_nobody_named_is_told_when_it_takes_the_terminal() {
+        let taken = "\x1b[?1049h\x1b[>c\x1b[>q";
+        let lost = [shown(taken), Effect::Lost(Lost::Multiplexer)];
+        assert_eq!(Session::running("./work").target(taken), lost);
+        let mut awaited = Session::running("ssh third");
+        awaited.target("motd\r\n");
+        assert_eq!(awaited.target(taken), lost, "and no hook is typed to it");
+        assert_eq!(awaited.gate.deadline(), None);
+        assert_eq!(
+            Session::prompted().target(taken),
+            [shown(taken)],
+            "a prompt is the shell's"
+        );
+    }
+
+    #[test]
+    fn a_profile_that_starts_a_multiplexer_is_not_waited_for() {
+        let now = Instant::now();
+        let (gate, _) = ShellGate::login(LoginShell::Bash, new_nonce, now).unwrap();
+        let mut session = Session { gate, now };
+        session.target("\x1b[>c\x1b[>q");
+        assert_eq!(session.gate.deadline(), Some(now));
+        assert_eq!(session.rest(), [Effect::Lost(Lost::Shell)]);
     }
 
     #[test]

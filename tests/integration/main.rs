@@ -21,6 +21,7 @@ mod exec;
 mod floors;
 mod inner_shells;
 mod matrix;
+mod multiplexers;
 mod probe;
 mod prompt;
 mod record;
