@@ -8,13 +8,15 @@ use crate::terminal::prompt::{self, ConsoleAddress};
 
 use super::user::PtyRequest;
 
-/// The block for a PTY, in colour where the terminal has any.
+/// The block for a PTY, in colour where the terminal has any, and seen whatever the target wrote before it.
 pub(super) fn terminal_block(question: &Question, pty: Option<&PtyRequest>) -> String {
     // A terminal that does not know its width says 0.
     let columns = pty.map(|pty| pty.size.columns).filter(|columns| *columns > 0);
     let width = columns.map_or(80, |columns| u16::try_from(columns).unwrap_or(u16::MAX));
-    let colour = pty.is_some_and(|pty| !pty.no_color && !matches!(pty.term.as_str(), "" | "dumb" | "unknown"));
-    prompt::render(question, width, colour)
+    let controlled = pty.filter(|pty| !matches!(pty.term.as_str(), "" | "dumb" | "unknown"));
+    let at_rest = controlled.map_or("", |_| prompt::AT_REST);
+    let block = prompt::render(question, width, controlled.is_some_and(|pty| !pty.no_color));
+    format!("{at_rest}{block}")
 }
 
 /// Where the question is answered at the console, and by whom.

@@ -74,6 +74,10 @@ pub struct ConsoleAddress<'a> {
     pub public_name: &'a str,
 }
 
+/// Ends a string that was begun and not ended, and takes back concealed text and other character sets (ECMA-48 ST and SGR,
+/// ISO 2022): a target must not hide a question by what it writes before it.
+pub const AT_REST: &str = "\x1b\\\x1b[m\x1b(B\x0f";
+
 /// The block for a PTY of `width` columns, with `\r\n` line ends; ends after the question, on its line.
 #[must_use]
 pub fn render(question: &Question, width: u16, colour: bool) -> String {

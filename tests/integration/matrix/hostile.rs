@@ -152,6 +152,27 @@ until(b'q')
 }
 
 #[test]
+fn a_question_cannot_be_hidden_by_what_stands_before_it() {
+    for before in ["\\x1b[8m\\x1b(0", "\\x1bPnever ended", "\\x1b]0;never ended", "\\x1b["] {
+        let (stage, mut session) = hostile(&format!(
+            r"
+out(b'{before}' + mark(nonce, b'G', b'1.1', b'h', b'11', b'echo ask-me', b'/', b''))
+until(b'\x15')
+"
+        ));
+        // What is awaited is what a terminal shows.
+        session.terminal.question();
+        let shown = session.terminal.screen.bytes();
+        let block = memchr::memmem::find(&shown, "┌─".as_bytes()).unwrap();
+        let at_rest = b"\x1b\\\x1b[m\x1b(B\x0f";
+        assert!(shown[..block].ends_with(at_rest), "{}", shown.escape_ascii());
+        session.terminal.line("n");
+        assert_eq!(rows_after_end(&stage, &mut session)[0].state, "refused");
+        assert_serves(&stage);
+    }
+}
+
+#[test]
 fn what_a_terminal_answers_to_the_target_does_not_answer_the_question() {
     let (stage, mut session) = Stage::alone(Shell::Bash, "");
     session.type_keys(b"printf '\\033[6n\\033]l\\033[c'; : ask-me; touch RAN\r");
