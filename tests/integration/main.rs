@@ -16,6 +16,7 @@ mod harness;
 mod bad_input;
 mod cli;
 mod confirmation;
+mod containers;
 mod demo;
 mod exec;
 mod floors;

@@ -254,6 +254,32 @@ fn bytes_that_are_no_text_do_not_confuse_what_follows() {
 }
 
 #[test]
+fn an_endless_stream_of_bytes_is_interrupted_and_lines_are_known_after_it() {
+    let (stage, mut session) = Stage::alone(Shell::Bash, "");
+    session.type_keys(b"cat /dev/urandom\r");
+    eventually("a good deal of it", || {
+        (session.terminal.screen.bytes().len() > 1_000_000).then_some(())
+    });
+    session.type_keys(b"\x03");
+    session.run(Ended(1));
+    session.shown_by("touch RAN; rm -rf /zz");
+    assert!(!stage.home(0).join("RAN").exists());
+    let lines = session.leave();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (line.text.as_str(), line.state.as_str()))
+        .collect();
+    let expected = [
+        ("cat /dev/urandom", "finished"),
+        ("touch RAN; rm -rf /zz", "denied"),
+        ("exit", "finished"),
+    ];
+    assert_eq!(told, expected);
+    assert!(lines.iter().all(|line| line.exactness == "exact"));
+    assert_serves(&stage);
+}
+
+#[test]
 fn a_flood_of_lines_that_ran_is_all_on_record() {
     let (stage, mut session) = hostile(
         r"

@@ -5,24 +5,28 @@ use crate::harness::Sshd;
 
 /// Opens a shell by `line`, runs a line in it, has one refused, leaves it, and runs one in the outer shell.
 fn inner(name: &str, line: &str, prompt: &'static str) -> Scenario {
-    let mut steps = opened_by(line, prompt);
-    steps.extend([
-        Type(b"echo nested\r"),
-        See("\nnested\n"),
-        Prompt,
-        Type(b"touch RAN; rm -rf /zz\r"),
-        See("denied"),
-        Prompt,
-        Type(b"exit\r"),
-        PromptIs("ready> "),
-        Prompt,
-        Type(b"echo out\r"),
-    ]);
-    scenario(
-        name,
-        &steps,
-        &[line, "echo nested", "touch RAN; rm -rf /zz", "exit", "echo out"],
-    )
+    layers(name, &[(line, prompt)])
+}
+
+/// As [`inner`], with a shell in each shell: the line that opens it, and its prompt. A line is refused in the innermost.
+fn layers(name: &str, shells: &[(&str, &'static str)]) -> Scenario {
+    let mut steps = Vec::new();
+    let mut lines = Vec::new();
+    for (line, prompt) in shells {
+        steps.extend(opened_by(line, prompt));
+        steps.extend([Type(b"echo nested\r"), See("\nnested\n"), Prompt]);
+        lines.extend([line, "echo nested"]);
+    }
+    steps.extend([Type(b"touch RAN; rm -rf /zz\r"), See("denied"), Prompt]);
+    lines.push("touch RAN; rm -rf /zz");
+    let outer = shells.iter().rev().skip(1).map(|(_, prompt)| *prompt);
+    for prompt in outer.chain(["ready> "]) {
+        steps.extend([Type(b"exit\r"), PromptIs(prompt), Prompt]);
+        lines.push("exit");
+    }
+    steps.push(Type(b"echo out\r"));
+    lines.push("echo out");
+    scenario(name, &steps, &lines)
 }
 
 /// As [`inner`], where nothing is refused: what cannot be known is allowed in these tests.
@@ -81,6 +85,17 @@ fn within_bash() {
             inner("chroot", "PS1='inner> ' chroot / bash --norc", "inner> "),
             inner("su", "su -s /bin/bash nobody", "$ "),
             inner("su -", "su -s /bin/bash - nobody", "$ "),
+            inner("sudo -s", "sudo -s", "# "),
+            inner("sudo -i", "sudo -i", "# "),
+            inner("unshare", "PS1='inner> ' unshare -m bash --norc", "inner> "),
+            layers(
+                "su in chroot in unshare",
+                &[
+                    ("PS1='space> ' unshare -m bash --norc", "space> "),
+                    ("PS1='root> ' chroot / bash --norc", "root> "),
+                    ("su -s /bin/bash nobody", "$ "),
+                ],
+            ),
         ]);
     }
     play_all(Shell::Bash, &scenarios);
@@ -109,6 +124,58 @@ fn within_fish() {
 #[test]
 fn within_dash() {
     other_than_bash(Shell::Dash);
+}
+
+#[test]
+fn fish_within_bash_within_zsh() {
+    let shells = [(BASH, "inner> "), ("fish --no-config", "# ")];
+    play_all(Shell::Zsh, &[layers("fish in bash", &shells)]);
+}
+
+#[test]
+fn zsh_within_dash_within_a_third_host_within_fish() {
+    let third = Sshd::start();
+    let shells = [
+        (ssh_to(&third), "ready> "),
+        ("PS1='dash> ' dash".to_owned(), "dash> "),
+        ("PS1='zsh> ' zsh -f".to_owned(), "zsh> "),
+    ];
+    let shells = shells.each_ref().map(|(line, prompt)| (line.as_str(), *prompt));
+    play_all(Shell::Fish, &[layers("zsh in dash on a third host", &shells)]);
+}
+
+/// Programs named like those that enter a container, which take their arguments and open the shell in a root of its own.
+const CONTAINERS: &str = r#"
+mkdir bin
+printf '#!/bin/sh\nshift 3\nexec chroot / "$@"\n' >bin/docker
+printf '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec chroot / "$@"\n' >bin/kubectl
+cp bin/docker bin/podman
+chmod +x bin/*
+PATH=$PWD/bin:$PATH
+"#;
+
+#[test]
+fn within_containers() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("left out: only root may change its root");
+        return;
+    }
+    let scenarios = [
+        inner("docker", "docker exec -it app bash --norc", "# "),
+        inner("podman", "podman exec -ti app dash", "# "),
+        inner("kubectl", "kubectl -n web exec -it pod -- bash --norc", "# "),
+        layers(
+            "kubectl in docker",
+            &[
+                ("docker exec -it app env PS1='app> ' bash --norc", "app> "),
+                ("kubectl exec -it pod -- zsh -f", "# "),
+            ],
+        ),
+    ];
+    play_all(
+        Shell::Bash,
+        &scenarios.map(|scenario| scenario.with_profile(CONTAINERS)),
+    );
 }
 
 #[test]
