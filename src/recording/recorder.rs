@@ -1,10 +1,13 @@
-//! The way from the session's tasks to the file: a bounded queue, and a thread of its own behind it.
+//! The way from the session's tasks to the file: what comes is gathered, and goes through a bounded queue to a thread of its
+//! own. Waking that thread for each piece would hold up the echo of every key.
 
 use std::io;
+use std::mem;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc::Permit;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::interval;
@@ -14,8 +17,12 @@ use super::RecordingError;
 use super::cast::{Action, Header, sensible};
 use super::file::{CastFile, FLUSH_EVERY};
 
-/// Pieces of output that may wait for the thread; beyond them, who shows something waits.
-const QUEUE: usize = 64;
+/// Batches that may wait for the thread; beyond them, who shows something waits.
+const QUEUE: usize = 8;
+/// What a batch weighs that goes to the thread at once, bytes. A lighter one goes when the file is flushed.
+const BATCH: usize = 32 * 1024;
+/// What a piece weighs beside its bytes.
+const PIECE_WEIGHT: usize = 64;
 /// Longest piece of output, bytes; longer ones are divided.
 const MAX_PIECE: usize = 64 * 1024;
 /// Changes of the window's size that may wait for the thread. Beyond them the last is replaced: nothing was drawn in between.
@@ -30,7 +37,8 @@ pub struct Closed;
 #[derive(Debug, Clone)]
 pub struct Recorder {
     began: Instant,
-    queue: mpsc::Sender<Order>,
+    batch: Batch,
+    queue: mpsc::Sender<Vec<Order>>,
     resizes: Resizes,
     closed: CancellationToken,
 }
@@ -43,6 +51,24 @@ enum Order {
 }
 
 impl Recorder {
+    fn into(queue: mpsc::Sender<Vec<Order>>) -> Self {
+        Self {
+            began: Instant::now(),
+            batch: Batch::default(),
+            queue,
+            resizes: Resizes::default(),
+            closed: CancellationToken::new(),
+        }
+    }
+
+    fn watch(&self, written: oneshot::Receiver<Written>) -> Watch {
+        Watch {
+            batch: self.batch.clone(),
+            queue: self.queue.downgrade(),
+            written,
+        }
+    }
+
     /// Records that `bytes` are shown. Waits while the queue is full.
     ///
     /// # Errors
@@ -74,7 +100,59 @@ impl Recorder {
     }
 
     async fn order(&self, order: Order) -> Result<(), Closed> {
-        self.queue.send(order).await.map_err(|_| Closed)
+        if self.queue.is_closed() {
+            return Err(Closed);
+        }
+        if self.batch.push(order) {
+            let place = self.queue.reserve().await.map_err(|_| Closed)?;
+            self.batch.hand_on(place);
+        }
+        Ok(())
+    }
+}
+
+impl Order {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Output(_, bytes) => PIECE_WEIGHT + bytes.len(),
+            Self::Marker(_, label) => PIECE_WEIGHT + label.len(),
+            Self::Flush => 0,
+        }
+    }
+}
+
+/// What the thread has not been handed yet.
+// A std mutex: held for a few operations on a short list, never across an await.
+#[derive(Debug, Clone, Default)]
+struct Batch(Arc<Mutex<Gathered>>);
+
+#[derive(Debug, Default)]
+struct Gathered {
+    orders: Vec<Order>,
+    weight: usize,
+}
+
+impl Batch {
+    /// Takes an order, and says whether the batch is to be handed on now.
+    fn push(&self, order: Order) -> bool {
+        let mut gathered = self.lock();
+        gathered.weight += order.weight();
+        gathered.orders.push(order);
+        gathered.weight >= BATCH
+    }
+
+    /// Hands what was gathered to the thread, under the lock: two who do so at once keep their order.
+    fn hand_on(&self, place: Permit<'_, Vec<Order>>) {
+        let mut gathered = self.lock();
+        place.send(mem::take(&mut *gathered).orders);
+    }
+
+    fn take(&self) -> Vec<Order> {
+        mem::take(&mut *self.lock()).orders
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Gathered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -121,7 +199,8 @@ pub enum Written {
 /// Sees to a recording from outside: that it is flushed while nothing happens, and how it ends.
 #[derive(Debug)]
 pub struct Watch {
-    queue: mpsc::WeakSender<Order>,
+    batch: Batch,
+    queue: mpsc::WeakSender<Vec<Order>>,
     written: oneshot::Receiver<Written>,
 }
 
@@ -143,9 +222,10 @@ impl Watch {
     /// A queue that is full needs no reminder: who takes from it looks at the clock.
     fn flush(&self) {
         if let Some(queue) = self.queue.upgrade()
-            && let Err(mpsc::error::TrySendError::Closed(_)) = queue.try_send(Order::Flush)
+            && let Ok(place) = queue.try_reserve()
         {
-            tracing::debug!("a recording has ended before its flush");
+            self.batch.push(Order::Flush);
+            self.batch.hand_on(place);
         }
     }
 }
@@ -169,21 +249,14 @@ pub async fn begin(path: PathBuf, header: Header, limit: Option<u64>) -> Result<
 fn start(file: CastFile) -> io::Result<(Recorder, Watch)> {
     let (queue, mut orders) = mpsc::channel(QUEUE);
     let (done, written) = oneshot::channel();
-    let watch = Watch {
-        queue: queue.downgrade(),
-        written,
-    };
-    let recorder = Recorder {
-        began: Instant::now(),
-        queue,
-        resizes: Resizes::default(),
-        closed: CancellationToken::new(),
-    };
+    let recorder = Recorder::into(queue);
+    let watch = recorder.watch(written);
+    let batch = recorder.batch.clone();
     let (resizes, closed) = (recorder.resizes.clone(), recorder.closed.clone().drop_guard());
     std::thread::Builder::new()
         .name("recording".to_owned())
         .spawn(move || {
-            let written = write(file, &mut orders, &resizes);
+            let written = write(file, &mut orders, &batch, &resizes);
             // Before the queue: whom the queue turns away finds the recording closed.
             drop(closed);
             drop(orders);
@@ -194,14 +267,15 @@ fn start(file: CastFile) -> io::Result<(Recorder, Watch)> {
 }
 
 /// Writes until everybody who could show something is gone, or writing fails.
-fn write(mut file: CastFile, orders: &mut mpsc::Receiver<Order>, resizes: &Resizes) -> Written {
+fn write(mut file: CastFile, orders: &mut mpsc::Receiver<Vec<Order>>, rest: &Batch, resizes: &Resizes) -> Written {
     let mut outcome = Ok(());
     while outcome.is_ok()
-        && let Some(order) = orders.blocking_recv()
+        && let Some(batch) = orders.blocking_recv()
     {
-        outcome = obey(&mut file, order, resizes);
+        outcome = obey(&mut file, batch, resizes);
     }
     let outcome = outcome
+        .and_then(|()| obey(&mut file, rest.take(), resizes))
         .and_then(|()| write_resizes(&mut file, Duration::MAX, resizes))
         .and_then(|()| file.finish());
     let bytes = file.size();
@@ -214,18 +288,21 @@ fn write(mut file: CastFile, orders: &mut mpsc::Receiver<Order>, resizes: &Resiz
     }
 }
 
-fn obey(file: &mut CastFile, order: Order, resizes: &Resizes) -> io::Result<()> {
-    match order {
-        Order::Output(at, bytes) => {
-            write_resizes(file, at, resizes)?;
-            file.output(at, &bytes)
+fn obey(file: &mut CastFile, batch: Vec<Order>, resizes: &Resizes) -> io::Result<()> {
+    for order in batch {
+        match order {
+            Order::Output(at, bytes) => {
+                write_resizes(file, at, resizes)?;
+                file.output(at, &bytes)?;
+            }
+            Order::Marker(at, label) => {
+                write_resizes(file, at, resizes)?;
+                file.event(at, Action::Marker(label))?;
+            }
+            Order::Flush => file.flush()?,
         }
-        Order::Marker(at, label) => {
-            write_resizes(file, at, resizes)?;
-            file.event(at, Action::Marker(label))
-        }
-        Order::Flush => file.flush(),
     }
+    Ok(())
 }
 
 fn write_resizes(file: &mut CastFile, until: Duration, resizes: &Resizes) -> io::Result<()> {
@@ -279,6 +356,28 @@ mod tests {
                 Action::Resize(120, 50),
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn the_thread_is_woken_for_a_flush_and_for_a_heavy_batch_and_not_for_a_key() {
+        let (queue, mut orders) = mpsc::channel(QUEUE);
+        let (_done, written) = oneshot::channel();
+        let recorder = Recorder::into(queue);
+        let watch = recorder.watch(written);
+        recorder.output(b"k").await.unwrap();
+        assert!(orders.is_empty());
+        watch.flush();
+        let batch = orders.try_recv().unwrap();
+        assert!(
+            matches!(&batch[..], [Order::Output(_, key), Order::Flush] if key == b"k"),
+            "{batch:?}"
+        );
+
+        recorder.output(b"k").await.unwrap();
+        recorder.output(&vec![b'x'; BATCH]).await.unwrap();
+        assert_eq!(orders.try_recv().unwrap().len(), 2);
+        recorder.output(b"k").await.unwrap();
+        assert!(orders.is_empty(), "a new batch has weighed nothing");
     }
 
     #[tokio::test]
@@ -352,10 +451,7 @@ mod tests {
     async fn a_writer_that_panics_is_a_failure() {
         let (queue, orders) = mpsc::channel(QUEUE);
         let (done, written) = oneshot::channel::<Written>();
-        let watch = Watch {
-            queue: queue.downgrade(),
-            written,
-        };
+        let watch = Recorder::into(queue).watch(written);
         let writer = std::thread::spawn(move || {
             let _held = (done, orders);
             panic!("the writer gives way");
