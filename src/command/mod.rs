@@ -14,6 +14,7 @@ mod grammar;
 mod heredoc;
 mod opens;
 mod operand;
+mod options;
 mod pattern;
 mod redact;
 mod rescue;

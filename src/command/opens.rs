@@ -1,5 +1,6 @@
 //! Whether a line leaves its terminal to something that reads further commands from it.
 
+use super::options::{has_flag, names_any};
 use super::unwrap::{is_shell, unwrap};
 use super::{Origin, Redirection, Script, SimpleCommand, Word};
 
@@ -198,27 +199,6 @@ fn is_interactive(arguments: &[Word]) -> bool {
 /// Asks for a version or help, and nothing more.
 fn only_tells(arguments: &[Word]) -> bool {
     names_any(arguments, &["-V", "--version", "-h", "--help"])
-}
-
-/// Whether a cluster of short options has one of `flags`, before one of `values`, whose value would be the rest.
-fn has_flag(arguments: &[Word], flags: &str, values: &str) -> bool {
-    let has_one = |cluster: &str| {
-        let known = cluster.find(|flag| flags.contains(flag) || values.contains(flag));
-        known.is_some_and(|at| {
-            cluster
-                .get(at..)
-                .unwrap_or_default()
-                .starts_with(|flag| flags.contains(flag))
-        })
-    };
-    arguments
-        .iter()
-        .filter_map(|word| word.text.strip_prefix('-').filter(|rest| !rest.starts_with('-')))
-        .any(has_one)
-}
-
-fn names_any(arguments: &[Word], names: &[&str]) -> bool {
-    arguments.iter().any(|word| names.contains(&word.text.as_str()))
 }
 
 #[cfg(test)]

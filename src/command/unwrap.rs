@@ -1,5 +1,6 @@
 //! What a wrapper would run: `sudo`, `env`, `xargs`, `find -exec`, `sh -c`, `ssh host ...`.
 
+use super::options::{names_any, takes_next};
 use super::token::is_name;
 use super::{SimpleCommand, Word};
 use crate::domain::Dialect;
@@ -370,8 +371,8 @@ pub(super) fn unwrap(command: &SimpleCommand, dialect: Dialect) -> Vec<Inside> {
         "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" | "docker-compose" => container(arguments),
         "ip" => ip_netns(arguments),
         "env" => split_string(arguments).unwrap_or_else(|| by_table(program, arguments)),
-        "flock" if has_option(arguments, "-c") => option_text(arguments, "c"),
-        "command" if has_option(arguments, "-v") || has_option(arguments, "-V") => Vec::new(),
+        "flock" if names_any(arguments, &["-c"]) => option_text(arguments, "c"),
+        "command" if names_any(arguments, &["-v", "-V"]) => Vec::new(),
         "and" | "or" | "not" | "begin" | "if" | "while" | "else" if dialect == Dialect::Fish => words(arguments),
         _ if is_shell(program) => option_text(arguments, "c"),
         _ => by_table(program, arguments),
@@ -414,10 +415,6 @@ fn joined(words: &[Word]) -> String {
         .join(" ")
 }
 
-fn has_option(arguments: &[Word], option: &str) -> bool {
-    arguments.first().is_some_and(|word| word.text == option) || arguments.iter().any(|word| word.text == option)
-}
-
 /// What follows a wrapper's options and `operands` operands.
 fn after_operands<'a>(wrapper: &Wrapper, arguments: &'a [Word], operands: usize) -> Option<&'a [Word]> {
     let mut rest = skip_options(wrapper, arguments);
@@ -452,13 +449,6 @@ fn option_length(wrapper: &Wrapper, word: &str) -> usize {
         Some(flags) => 1 + usize::from(takes_next(wrapper.short, flags)),
         None => usize::from(wrapper.assignments && is_assignment(word)),
     }
-}
-
-/// Whether the first option of a cluster that takes a value finds it in the next word.
-fn takes_next(short: &str, flags: &str) -> bool {
-    flags
-        .find(|flag| short.contains(flag))
-        .is_some_and(|position| position + 1 == flags.len())
 }
 
 fn is_assignment(word: &str) -> bool {

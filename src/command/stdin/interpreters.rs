@@ -1,6 +1,8 @@
 //! How interpreters of other languages are called, and which calls read a text from the standard input.
 
 use crate::command::Word;
+use crate::command::feed::is_stdin;
+use crate::command::options::{cluster, takes_next};
 
 /// The call that takes the text as its last argument; `None` where the program is no interpreter, or reads a text elsewhere.
 pub(super) fn call_with_text(program: &str, arguments: &[Word]) -> Option<Vec<String>> {
@@ -183,10 +185,11 @@ impl Interpreter {
     fn call(&self, program: &str, arguments: &[Word]) -> Option<Vec<String>> {
         let mut words = vec![program.to_owned()];
         let (mut operands, mut rest) = (0, arguments.iter());
-        while let Some(Word { text, .. }) = rest.next() {
-            if matches!(text.as_str(), "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0") {
+        while let Some(word) = rest.next() {
+            if is_stdin(word) {
                 break;
             }
+            let text = &word.text;
             if self.reads_elsewhere(text) {
                 return None;
             }
@@ -212,8 +215,7 @@ impl Interpreter {
         if self.other_long.contains(&long) {
             return true;
         }
-        let cluster = option.strip_prefix('-').filter(|cluster| !cluster.starts_with('-'));
-        let letters = cluster.unwrap_or_default().chars();
+        let letters = cluster(option).unwrap_or_default().chars();
         // What follows a letter with a value is the value.
         let mut letters =
             letters.take_while(|letter| !self.values.contains(*letter) && !self.attached.contains(*letter));
@@ -221,12 +223,7 @@ impl Interpreter {
     }
 
     fn takes_next(&self, option: &str) -> bool {
-        if self.values_long.contains(&option) {
-            return true;
-        }
-        let cluster = option.strip_prefix('-').filter(|cluster| !cluster.starts_with('-'));
-        cluster
-            .and_then(|cluster| Some((cluster, cluster.find(|letter| self.values.contains(letter))?)))
-            .is_some_and(|(cluster, position)| position + 1 == cluster.len())
+        let in_cluster = || cluster(option).is_some_and(|letters| takes_next(self.values, letters));
+        self.values_long.contains(&option) || in_cluster()
     }
 }

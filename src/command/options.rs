@@ -1,0 +1,31 @@
+//! Options among the arguments of a command.
+
+use super::Word;
+
+/// The letters of a cluster of short options (`-lc`), with what may follow as a value in the same word.
+pub(super) fn cluster(word: &str) -> Option<&str> {
+    word.strip_prefix('-')
+        .filter(|letters| !letters.is_empty() && !letters.starts_with('-'))
+}
+
+/// Whether a cluster has one of `flags` before one of `values`, whose value would be the rest.
+pub(super) fn has_flag(arguments: &[Word], flags: &str, values: &str) -> bool {
+    arguments.iter().filter_map(|word| cluster(&word.text)).any(|letters| {
+        let known = letters.find(|letter| flags.contains(letter) || values.contains(letter));
+        known
+            .and_then(|at| letters.get(at..))
+            .is_some_and(|rest| rest.starts_with(|letter| flags.contains(letter)))
+    })
+}
+
+/// Whether the first letter of a cluster that takes a value finds it in the next word.
+pub(super) fn takes_next(values: &str, letters: &str) -> bool {
+    letters
+        .find(|letter| values.contains(letter))
+        .is_some_and(|position| position + 1 == letters.len())
+}
+
+/// Whether one of `names` stands among the arguments, as it is.
+pub(super) fn names_any(arguments: &[Word], names: &[&str]) -> bool {
+    arguments.iter().any(|word| names.contains(&word.text.as_str()))
+}
