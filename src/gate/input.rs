@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use crate::domain::CommandId;
-use crate::store::{InputEnd, Outcome, Start};
+use crate::store::{InputEnd, Outcome, Resolution, Start, StoreError, Verdict};
 
 use super::case::Case;
 use super::intercept::{Intercept, Observer, Refusal, Request};
 use super::{Gate, unrecorded};
+
+/// Why a command that is on record as running never was.
+const NOT_SENT: &str = "never sent: a command before it could not be recorded";
 
 impl Gate {
     /// The way of commands that came together on the standard input of `reader`, in their order.
@@ -69,16 +72,46 @@ impl Gate {
     ) -> Result<(), Refusal> {
         let rows = cases.iter().map(Case::new_command).collect();
         let recorded = self.store.record_all(rows).await;
-        for (mut case, recorded) in cases.into_iter().zip(recorded) {
-            let id = match recorded {
-                Ok(id) => Some(id),
-                Err(error) => unrecorded(&case, &error).map(|()| None)?,
-            };
-            let permit = self.permit(&mut case, id, observer, intercept).await?;
-            intercept.run(permit).await;
-            self.finish_orphan(&case, id).await;
+        let mut left = cases.into_iter().zip(recorded);
+        while let Some((mut case, recorded)) = left.next() {
+            if let Err(refusal) = self.send(&mut case, recorded, observer, intercept).await {
+                for (case, recorded) in left {
+                    self.withdraw(&case, recorded.ok()).await;
+                }
+                return Err(refusal);
+            }
         }
         Ok(())
+    }
+
+    async fn send<I: Intercept>(
+        &self,
+        case: &mut Case,
+        recorded: Result<CommandId, StoreError>,
+        observer: &Observer,
+        intercept: &mut I,
+    ) -> Result<(), Refusal> {
+        let id = match recorded {
+            Ok(id) => Some(id),
+            Err(error) => unrecorded(case, &error).map(|()| None)?,
+        };
+        let permit = self.permit(case, id, observer, intercept).await?;
+        intercept.run(permit).await;
+        self.finish_orphan(case, id).await;
+        Ok(())
+    }
+
+    /// Records that a command which was put on record together with one that did not run is not sent either.
+    async fn withdraw(&self, case: &Case, id: Option<CommandId>) {
+        let Some(id) = id else { return };
+        let withdrawn = match case.start {
+            Start::Running => self.store.finish(id, Outcome::unseen(NOT_SENT)).await,
+            Start::Held => self.store.resolve(id, not_asked()).await,
+            Start::Denied => Ok(()),
+        };
+        if let Err(error) = withdrawn {
+            tracing::error!(%id, %error, "cannot record that a command was not sent");
+        }
     }
 
     /// Where the reader is not on record, its end will not be either: what it read is over for the record when it is sent.
@@ -90,5 +123,13 @@ impl Gate {
         if let Err(error) = self.store.finish(id, outcome).await {
             tracing::error!(%id, %error, "cannot record the end of a command");
         }
+    }
+}
+
+/// What becomes of a question that is not put, since a command before it did not run.
+fn not_asked() -> Resolution {
+    Resolution {
+        verdict: Verdict::Unanswerable(NOT_SENT.to_owned()),
+        system_context: None,
     }
 }
