@@ -16,9 +16,7 @@ fuzz_target!(|input: &[u8]| {
     for dialect in Dialect::ALL {
         let (pieces, pending) = split(*dialect, std::iter::once(input));
         assert_eq!(split(*dialect, input.chunks(1)), (pieces.clone(), pending.clone()));
-        let bytes = pieces.into_iter().flat_map(|piece| match piece {
-            Piece::Unit(bytes) | Piece::Blank(bytes) => bytes,
-        });
+        let bytes = pieces.iter().flat_map(|piece| piece.bytes().to_vec());
         assert!(bytes.chain(pending).eq(input.iter().copied()));
     }
 });

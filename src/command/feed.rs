@@ -100,7 +100,7 @@ pub(super) fn reads_commands(command: &SimpleCommand) -> bool {
         Some("at" | "batch") => !arguments
             .iter()
             .any(|word| matches!(word.text.as_str(), "-l" | "-d" | "-f" | "-c")),
-        Some(program) if is_shell(program) => shell_reads_commands(arguments),
+        Some(program) if is_shell(program) => shell_reads_commands(arguments, program == "fish"),
         _ => false,
     }
 }
@@ -110,19 +110,27 @@ pub(super) fn is_stdin(word: &Word) -> bool {
     matches!(word.text.as_str(), "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
 }
 
-fn shell_reads_commands(arguments: &[Word]) -> bool {
+fn shell_reads_commands(arguments: &[Word], is_fish: bool) -> bool {
     let mut operands = arguments.iter().map(|word| word.text.as_str());
     while let Some(argument) = operands.next() {
         match argument {
             "-s" | "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0" => return true,
-            "-o" | "+o" | "-O" | "+O" | "--rcfile" | "--init-file" => {
+            "--rcfile" | "--init-file" | "--emulate" | "--init-command" => {
+                operands.next();
+            }
+            "-C" | "-d" | "-D" if is_fish => {
                 operands.next();
             }
             "--version" | "--help" => return false,
             option if option.starts_with("--") => {}
             option if option.starts_with('-') && option.contains('c') => return false,
             option if option.starts_with('-') && option.contains('s') => return true,
-            option if option.starts_with(['-', '+']) => {}
+            option if option.starts_with(['-', '+']) => {
+                // `-euo pipefail`
+                if option.ends_with(['o', 'O']) {
+                    operands.next();
+                }
+            }
             _ => return false,
         }
     }

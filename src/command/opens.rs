@@ -181,13 +181,15 @@ fn is_interactive(arguments: &[Word]) -> bool {
     let mut rest = arguments.iter();
     while let Some(word) = rest.next() {
         match word.text.as_str() {
-            "--rcfile" | "--init-file" | "-o" | "+o" | "-O" | "+O" | "-C" | "--init-command" => drop(rest.next()),
+            "--rcfile" | "--init-file" | "-C" | "--init-command" => drop(rest.next()),
             "-" | "--" => return rest.next().is_none(),
             "--version" | "--help" | "--command" => return false,
             long if long.starts_with("--") => {}
             short if short.starts_with(['-', '+']) => match short {
                 _ if short.contains('c') => return false,
                 _ if short.contains('s') => return true,
+                // `-euo pipefail`
+                _ if short.ends_with(['o', 'O']) => drop(rest.next()),
                 _ => {}
             },
             _ => return false,
@@ -217,6 +219,7 @@ mod tests {
             "bash",
             "bash --norc",
             "bash --rcfile /dev/null -i",
+            "bash -uo pipefail",
             "bash -l",
             "exec zsh",
             "command fish",

@@ -77,9 +77,11 @@ impl Case {
                 now_ms: Some(Timestamp::now().as_millisecond()),
             };
             let assessment = engine.assess(script, &circumstances);
-            with_aliases(assessment, script, aliases(&request.submission), |expanded| {
-                engine.assess(expanded, &circumstances)
-            })
+            let assess = |other: &Script| engine.assess(other, &circumstances);
+            let assessment = other_readings(&request.submission)
+                .iter()
+                .fold(assessment, |assessment, other| graver(assessment, assess(other)));
+            with_aliases(assessment, script, aliases(&request.submission), assess)
         });
         let verdict = decide(&engine, &request, assessment.as_ref())?;
         let mac = store.mac(bytes(&request.submission));
@@ -104,7 +106,9 @@ impl Case {
     /// The right to run it. Called once, after the record is durable and the question answered.
     pub(super) fn permit(&mut self, recorded: Option<CommandId>) -> Permit {
         let bytes = match &mut self.request.submission {
-            Submission::Command { bytes, .. } | Submission::Text { bytes, .. } => std::mem::take(bytes),
+            Submission::Command { bytes, .. } | Submission::AnyShell { bytes } | Submission::Text { bytes, .. } => {
+                std::mem::take(bytes)
+            }
             Submission::Ran { .. } | Submission::Opaque { .. } => Vec::new(),
         };
         Permit::new(bytes, recorded)
@@ -297,14 +301,14 @@ impl Case {
             (Some(assessment), _) => &assessment.redacted,
             (None, Submission::Opaque { description, .. }) => description,
             (None, Submission::Ran { .. }) => "line that is not known",
-            (None, Submission::Command { .. } | Submission::Text { .. }) => "",
+            (None, Submission::Command { .. } | Submission::AnyShell { .. } | Submission::Text { .. }) => "",
         }
     }
 
     fn exactness(&self) -> Exactness {
         match &self.request.submission {
             Submission::Command { exactness, .. } => *exactness,
-            Submission::Text { .. } => Exactness::Exact,
+            Submission::AnyShell { .. } | Submission::Text { .. } => Exactness::Exact,
             Submission::Ran { bytes, .. } if !bytes.is_empty() => Exactness::Exact,
             Submission::Ran { .. } | Submission::Opaque { .. } => Exactness::Unknown,
         }
@@ -360,7 +364,10 @@ fn decide(engine: &Engine, request: &Request, assessment: Option<&Assessment>) -
             verdict.decision = Decision::Allow;
         }
         Submission::Ran { .. } => verdict.decision = Decision::Allow,
-        Submission::Command { .. } | Submission::Text { .. } | Submission::Opaque { .. } => {}
+        Submission::Command { .. }
+        | Submission::AnyShell { .. }
+        | Submission::Text { .. }
+        | Submission::Opaque { .. } => {}
     }
     Some(verdict)
 }
@@ -419,12 +426,24 @@ fn script(submission: &Submission) -> Option<Script> {
         Submission::Ran { bytes, dialect } if !bytes.is_empty() => {
             Some(command::parse(&String::from_utf8_lossy(bytes), *dialect))
         }
+        Submission::AnyShell { bytes } => Some(command::parse(&String::from_utf8_lossy(bytes), Dialect::Bash)),
         Submission::Text { bytes, interpreted } => {
             let equal = interpreted.command_line(&String::from_utf8_lossy(bytes));
             Some(command::parse(&equal, Dialect::Bash))
         }
         Submission::Command { .. } | Submission::Ran { .. } | Submission::Opaque { .. } => None,
     }
+}
+
+/// What else than its script a command may be, where the shell that reads it is not known.
+fn other_readings(submission: &Submission) -> Vec<Script> {
+    let Submission::AnyShell { bytes } = submission else {
+        return Vec::new();
+    };
+    let text = String::from_utf8_lossy(bytes);
+    [Dialect::Zsh, Dialect::Fish]
+        .map(|dialect| command::parse(&text, dialect))
+        .into()
 }
 
 /// The graver of what is said of a line as it stands, and as it reads without its aliases.
@@ -437,14 +456,18 @@ fn with_aliases(
     let Some(text) = command::expand_aliases(script, aliases) else {
         return plain;
     };
-    let expanded = assess(&command::parse(&text, script.dialect));
-    if (expanded.level, expanded.score) <= (plain.level, plain.score) {
+    graver(plain, assess(&command::parse(&text, script.dialect)))
+}
+
+/// The graver of two assessments of one line, which is shown as the first has it.
+fn graver(plain: Assessment, other: Assessment) -> Assessment {
+    if (other.level, other.score) <= (plain.level, plain.score) {
         return plain;
     }
     Assessment {
         redacted: plain.redacted,
         pattern: plain.pattern,
-        ..expanded
+        ..other
     }
 }
 
@@ -459,13 +482,18 @@ fn redacted(aliases: &[(String, String)]) -> BTreeMap<String, String> {
 fn aliases(submission: &Submission) -> &[(String, String)] {
     match submission {
         Submission::Command { aliases, .. } => aliases,
-        Submission::Text { .. } | Submission::Ran { .. } | Submission::Opaque { .. } => &[],
+        Submission::AnyShell { .. } | Submission::Text { .. } | Submission::Ran { .. } | Submission::Opaque { .. } => {
+            &[]
+        }
     }
 }
 
 fn bytes(submission: &Submission) -> &[u8] {
     match submission {
-        Submission::Command { bytes, .. } | Submission::Text { bytes, .. } | Submission::Ran { bytes, .. } => bytes,
+        Submission::Command { bytes, .. }
+        | Submission::AnyShell { bytes }
+        | Submission::Text { bytes, .. }
+        | Submission::Ran { bytes, .. } => bytes,
         Submission::Opaque { .. } => &[],
     }
 }

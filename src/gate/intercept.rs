@@ -55,6 +55,11 @@ pub enum Submission {
         /// The aliases in it and what they stand for, as the shell says.
         aliases: Vec<(String, String)>,
     },
+    /// A command, known, for a shell that is not: judged as the shell would read it to which it is the gravest.
+    AnyShell {
+        /// Its exact bytes.
+        bytes: Vec<u8>,
+    },
     /// A text that another interpreter reads on its standard input, judged as the call that takes it as an argument.
     Text {
         /// Its exact bytes.

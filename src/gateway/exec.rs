@@ -311,14 +311,12 @@ impl Whole {
             return self.input.take();
         }
         let connection = self.session.connection().await.ok()?;
-        let dialect = match self.session.login_shell(&connection).await {
-            Some(LoginShell::Zsh) => Dialect::Zsh,
-            Some(LoginShell::Fish) => Dialect::Fish,
-            Some(LoginShell::Posix) => Dialect::Sh,
-            _ => Dialect::Bash,
+        let program = match self.session.login_shell(&connection).await {
+            Some(LoginShell::Restricted | LoginShell::Other) | None => Stdin::AnyShell,
+            Some(shell) => Stdin::Commands(shell.dialect()),
         };
         Some(Input {
-            program: Stdin::Commands(dialect),
+            program,
             password_first: false,
         })
     }

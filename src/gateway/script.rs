@@ -30,7 +30,10 @@ use super::user::{Voice, say};
 const SILENCE: Duration = Duration::from_millis(200);
 
 /// How the record calls a line that may be a password.
-const PASSWORD: &str = "first line of the standard input, maybe a password";
+const PASSWORD: &str = "line of the standard input, maybe a password";
+
+/// How the record calls what passes as a whole.
+const REST: &str = "rest of the standard input";
 
 /// What is known of a standard input before it comes.
 #[derive(Debug, Clone)]
@@ -62,14 +65,16 @@ pub(super) struct Script<'a> {
     /// The row of the program that reads.
     reader: Option<CommandId>,
     reading: Reading,
-    /// Bytes without a command that stand before each of the commands that are on their way.
+    /// What goes before each of the commands that are on their way: bytes without a command, or a line that may be a password.
     gaps: VecDeque<Vec<u8>>,
     /// Bytes that may go to the target and have not yet.
     outgoing: Vec<u8>,
     /// What the next permit for something unknown stands for.
     unknown: Vec<u8>,
     rest: Option<Rest>,
-    /// The beginning of a first line that may be a password: it is judged as unknown, and its text is never recorded.
+    /// Whether the rest may hold a password, so that not even its digest is recorded.
+    hides_secrets: bool,
+    /// The beginning of a first line that may be a password, before a text: it is judged as unknown, and never recorded.
     password: Option<Vec<u8>>,
     /// Whether anything has been put on record.
     is_recorded: bool,
@@ -81,10 +86,28 @@ enum Reading {
     Commands(Splitter),
     /// As one text of another interpreter.
     Text(Interpreted, Vec<u8>),
+    /// Not at all: nothing is known of it but how the record calls it.
+    Unknown(&'static str),
     /// Not at all any more: it passes, if the policy says so.
     Raw,
     /// It is over: no client may send more, and what one sends all the same goes nowhere.
     Ended,
+}
+
+impl Reading {
+    fn of(program: Stdin, password_first: bool) -> Self {
+        let splitter = match program {
+            Stdin::Commands(dialect) => Splitter::new(dialect),
+            Stdin::AnyShell => Splitter::of_any_shell(),
+            Stdin::Text(interpreted) => return Self::Text(interpreted, Vec::new()),
+            Stdin::Unknown(input) => return Self::Unknown(input),
+        };
+        Self::Commands(if password_first {
+            splitter.after_password()
+        } else {
+            splitter
+        })
+    }
 }
 
 /// What passed without having been understood.
@@ -129,10 +152,8 @@ impl<'a> Script<'a> {
         target: &'a TargetVoice,
         over: &'a CancellationToken,
     ) -> Self {
-        let reading = match input.program {
-            Stdin::Commands(dialect) => Reading::Commands(Splitter::new(dialect)),
-            Stdin::Text(interpreted) => Reading::Text(interpreted, Vec::new()),
-        };
+        let reading = Reading::of(input.program, input.password_first);
+        let is_text = matches!(reading, Reading::Text(..));
         Self {
             session,
             channel,
@@ -140,12 +161,13 @@ impl<'a> Script<'a> {
             target,
             over,
             reader,
-            reading,
             gaps: VecDeque::new(),
             outgoing: Vec::new(),
             unknown: Vec::new(),
             rest: None,
-            password: input.password_first.then(Vec::new),
+            hides_secrets: input.password_first && matches!(reading, Reading::Unknown(_)),
+            reading,
+            password: (input.password_first && is_text).then(Vec::new),
             is_recorded: false,
         }
     }
@@ -215,7 +237,7 @@ impl<'a> Script<'a> {
         match &self.reading {
             Reading::Commands(splitter) => !splitter.pending().is_empty(),
             Reading::Text(_, text) => !text.is_empty(),
-            Reading::Raw | Reading::Ended => false,
+            Reading::Unknown(_) | Reading::Raw | Reading::Ended => false,
         }
     }
 
@@ -243,13 +265,14 @@ impl<'a> Script<'a> {
                 self.pass_pieces(pieces).await?;
                 if is_lost { self.give_up().await } else { Ok(()) }
             }
-            Reading::Text(_, text) => {
+            Reading::Text(interpreted, text) => {
                 text.extend_from_slice(data);
-                if text.len() > MAX_UNIT || data.contains(&0) {
+                if text.len() > MAX_UNIT || (data.contains(&0) && !interpreted.takes_nul()) {
                     return self.give_up().await;
                 }
                 Ok(())
             }
+            Reading::Unknown(_) => self.give_up_with(data).await,
             Reading::Raw => {
                 self.pass_raw(data);
                 self.flush().await;
@@ -265,33 +288,52 @@ impl<'a> Script<'a> {
             self.unknown = line;
             self.pass(vec![unknown(PASSWORD)]).await?;
         }
+        if let Reading::Commands(splitter) = &mut self.reading
+            && !splitter.hides_secrets()
+            && !splitter.is_known_at_end()
+        {
+            self.give_up().await?;
+        }
         match std::mem::replace(&mut self.reading, Reading::Ended) {
             Reading::Commands(splitter) => {
-                let dialect = splitter.dialect();
+                let (dialect, may_be_secret) = (splitter.dialect(), splitter.hides_secrets());
                 let left = splitter.into_pending();
                 if left.trim_ascii().is_empty() {
                     self.outgoing.extend(left);
+                } else if may_be_secret {
+                    self.gaps.push_back(left);
+                    self.pass(vec![unknown(PASSWORD)]).await?;
                 } else {
                     self.pass(vec![command(left, dialect)]).await?;
                 }
             }
             Reading::Text(_, text) if text.is_empty() => {}
             Reading::Text(interpreted, bytes) => self.pass(vec![Submission::Text { bytes, interpreted }]).await?,
-            Reading::Raw | Reading::Ended => {}
+            Reading::Unknown(_) | Reading::Raw | Reading::Ended => {}
         }
         self.flush().await;
         self.relay(ChannelMsg::Eof).await;
         Ok(())
     }
 
-    /// Lets the policy say whether what cannot be understood may pass, with everything after it.
     async fn give_up(&mut self) -> Result<(), Refusal> {
-        self.unknown = match std::mem::replace(&mut self.reading, Reading::Raw) {
-            Reading::Commands(splitter) => splitter.into_pending(),
-            Reading::Text(_, text) => text,
-            Reading::Raw | Reading::Ended => Vec::new(),
+        self.give_up_with(&[]).await
+    }
+
+    /// Lets the policy say whether what cannot be understood may pass, with `data` and everything after it.
+    async fn give_up_with(&mut self, data: &[u8]) -> Result<(), Refusal> {
+        let (mut unknown_bytes, description) = match std::mem::replace(&mut self.reading, Reading::Raw) {
+            Reading::Commands(splitter) => {
+                self.hides_secrets |= splitter.hides_secrets();
+                (splitter.into_pending(), REST)
+            }
+            Reading::Text(_, text) => (text, REST),
+            Reading::Unknown(description) => (Vec::new(), description),
+            Reading::Raw | Reading::Ended => (Vec::new(), REST),
         };
-        self.pass(vec![unknown("rest of the standard input")]).await
+        unknown_bytes.extend_from_slice(data);
+        self.unknown = unknown_bytes;
+        self.pass(vec![unknown(description)]).await
     }
 
     async fn pass_pieces(&mut self, pieces: Vec<Piece>) -> Result<(), Refusal> {
@@ -306,6 +348,11 @@ impl<'a> Script<'a> {
                 Piece::Unit(bytes) => {
                     self.gaps.push_back(std::mem::take(&mut gap));
                     commands.push(command(bytes, dialect));
+                }
+                Piece::Secret(line) => {
+                    gap.extend(line);
+                    self.gaps.push_back(std::mem::take(&mut gap));
+                    commands.push(unknown(PASSWORD));
                 }
             }
         }
@@ -387,7 +434,7 @@ impl Intercept for Script<'_> {
         let unknown = std::mem::take(&mut self.unknown);
         if !unknown.is_empty() && matches!(self.reading, Reading::Raw) {
             self.rest = Some(Rest {
-                row: permit.recorded(),
+                row: permit.recorded().filter(|_| !self.hides_secrets),
                 length: 0,
                 digest: Sha256::new(),
             });
@@ -406,11 +453,14 @@ fn unknown(description: &'static str) -> Submission {
     }
 }
 
-fn command(bytes: Vec<u8>, dialect: Dialect) -> Submission {
-    Submission::Command {
-        bytes,
-        dialect,
-        exactness: Exactness::Exact,
-        aliases: Vec::new(),
+fn command(bytes: Vec<u8>, dialect: Option<Dialect>) -> Submission {
+    match dialect {
+        Some(dialect) => Submission::Command {
+            bytes,
+            dialect,
+            exactness: Exactness::Exact,
+            aliases: Vec::new(),
+        },
+        None => Submission::AnyShell { bytes },
     }
 }

@@ -1,8 +1,10 @@
 //! Quotes, expansions, here-documents and operators, byte by byte, with a stack of its own: it can stop anywhere and go on.
 
+mod expansions;
+
 use crate::domain::Dialect;
 
-use super::differences::{is_alike_in_subshells, is_plain_delimiter, opens_subscript, rewrites_what_follows};
+use super::differences::{is_plain_delimiter, opens_subscript, rewrites_what_follows};
 use super::documents::Bodies;
 use super::words::{Closing, Commands, Position, Word};
 
@@ -20,6 +22,20 @@ pub(super) enum Found {
     Lost,
 }
 
+impl Found {
+    /// What two lexers of the same text agree on.
+    pub(super) fn agreed(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::More, Self::More) => Self::More,
+            (Self::End { at, blank }, Self::End { at: same, blank: also }) if at == same => Self::End {
+                at,
+                blank: blank && also,
+            },
+            _ => Self::Lost,
+        }
+    }
+}
+
 /// Reads one unit after the other. Positions count from the beginning of the unit.
 #[derive(Debug)]
 pub(super) struct Lexer {
@@ -31,6 +47,10 @@ pub(super) struct Lexer {
     blank: bool,
     /// Whether the shells that this may be for would read the unit differently.
     ambiguous: bool,
+    /// Whether it has a line that is no command of its own: in a quote, a here-document, a group, or joined to the one before.
+    holds_lines: bool,
+    /// Whether there is more in it than simple commands.
+    is_compound: bool,
     /// Whether an alias or an option may have changed what comes after the unit before.
     rewritten: bool,
 }
@@ -60,11 +80,20 @@ enum Frame {
     /// `$[...]`.
     Bracket,
     /// Parentheses without commands in them: of an array, a pattern, a function's head.
-    Group {
-        of_function: bool,
-    },
+    Group(Group),
     Comment,
     Documents(Bodies),
+}
+
+/// What parentheses without commands in them belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Group {
+    /// The head of a function.
+    Function,
+    /// The value of an array.
+    Array,
+    /// A pattern, or anything else within a word.
+    Pattern,
 }
 
 /// What one step did.
@@ -85,12 +114,10 @@ impl Lexer {
             frames: vec![Frame::Commands(Commands::new(None))],
             blank: true,
             ambiguous: false,
+            holds_lines: false,
+            is_compound: false,
             rewritten: false,
         }
-    }
-
-    pub(super) fn dialect(&self) -> Dialect {
-        self.dialect
     }
 
     /// Goes on in `text`, the unit from its beginning. After an end, the next call is about the next unit.
@@ -105,10 +132,17 @@ impl Lexer {
                     None => return Found::More,
                     Some(_) if self.ambiguous => return Found::Lost,
                     Some(Step::Moved) => {}
+                    Some(Step::Ended) if self.may_be_abandoned() => return Found::Lost,
                     Some(Step::Ended) => return self.end(text),
                 },
             }
         }
+    }
+
+    /// Whether a zsh may find a fault in it: then it forgets the line, and runs the next one even where that is in a quote. A
+    /// list of simple commands is all that is known to be without.
+    fn may_be_abandoned(&self) -> bool {
+        self.dialect == Dialect::Zsh && self.holds_lines && self.is_compound
     }
 
     fn end(&mut self, text: &[u8]) -> Found {
@@ -127,6 +161,8 @@ impl Lexer {
     }
 
     fn step(&mut self, text: &[u8], byte: u8) -> Stepped {
+        let in_commands = matches!(self.frames.last(), Some(Frame::Commands(_) | Frame::Comment));
+        self.holds_lines |= byte == b'\n' && !in_commands;
         match self.frames.last_mut() {
             None => self.moved(1),
             Some(Frame::Commands(_)) => self.in_commands(text, byte),
@@ -140,9 +176,9 @@ impl Lexer {
             }
             Some(Frame::Bracket) => self.in_brackets(text, byte, b']', false),
             Some(Frame::Arithmetic { .. }) => self.in_arithmetic(text, byte),
-            Some(Frame::Group { of_function }) => {
-                let of_function = *of_function;
-                self.in_group(text, byte, of_function)
+            Some(Frame::Group(group)) => {
+                let group = *group;
+                self.in_group(text, byte, group)
             }
             Some(Frame::Comment) => self.in_comment(byte),
             Some(Frame::Documents(bodies)) => {
@@ -164,6 +200,11 @@ impl Lexer {
     }
 
     fn push(&mut self, frame: Frame, by: usize) -> Stepped {
+        self.is_compound |= match &frame {
+            Frame::Commands(commands) => commands.closed_by == Some(Closing::Subshell),
+            Frame::Arithmetic { .. } | Frame::Bracket | Frame::Group(_) => true,
+            _ => false,
+        };
         self.frames.push(frame);
         self.moved(by)
     }
@@ -182,140 +223,6 @@ impl Lexer {
 
     fn before(&self, text: &[u8]) -> Option<u8> {
         text.get(self.at.checked_sub(1)?).copied()
-    }
-
-    fn in_escaped(&mut self, text: &[u8], byte: u8) -> Stepped {
-        // It ends there where the shell knows no `$'...'`.
-        if self.dialect == Dialect::Sh && byte == b'\\' && *text.get(self.at + 1)? == b'\'' {
-            return self.differs();
-        }
-        self.until_unescaped(text, byte, b'\'')
-    }
-
-    fn until(&mut self, byte: u8, end: u8) -> Stepped {
-        if byte == end { self.pop(1) } else { self.moved(1) }
-    }
-
-    fn until_unescaped(&mut self, text: &[u8], byte: u8, end: u8) -> Stepped {
-        if byte == b'\\' {
-            text.get(self.at + 1)?;
-            return self.moved(2);
-        }
-        self.until(byte, end)
-    }
-
-    fn in_comment(&mut self, byte: u8) -> Stepped {
-        if byte == b'\n' { self.pop(0) } else { self.moved(1) }
-    }
-
-    fn in_double(&mut self, text: &[u8], byte: u8) -> Stepped {
-        match byte {
-            b'"' => self.pop(1),
-            b'\'' => self.moved(1),
-            _ => self.element(text, byte, true),
-        }
-    }
-
-    fn in_brackets(&mut self, text: &[u8], byte: u8, end: u8, literal: bool) -> Stepped {
-        match byte {
-            _ if byte == end => self.pop(1),
-            // After `#` and `%` it is a quote, after `:-` it is none, or the other way round.
-            b'\'' if literal && self.dialect == Dialect::Sh => self.differs(),
-            b'\'' if literal => self.moved(1),
-            b'[' if end == b']' => self.push(Frame::Bracket, 1),
-            _ => self.element(text, byte, literal),
-        }
-    }
-
-    fn in_group(&mut self, text: &[u8], byte: u8, of_function: bool) -> Stepped {
-        match byte {
-            b'(' => self.push(Frame::Group { of_function: false }, 1),
-            b')' => {
-                self.frames.pop();
-                if let Some(commands) = self.commands().filter(|_| of_function) {
-                    commands.group_closed(true);
-                }
-                self.moved(1)
-            }
-            // In zsh a flag of a pattern, or a comment.
-            b'#' if self.dialect == Dialect::Zsh && self.before(text) == Some(b'(') => self.differs(),
-            b'#' if after_blank(text, self.at) => self.push(Frame::Comment, 1),
-            _ => self.element(text, byte, false),
-        }
-    }
-
-    fn in_arithmetic(&mut self, text: &[u8], byte: u8) -> Stepped {
-        let dialect = self.dialect;
-        let Some(Frame::Arithmetic { open, around, start }) = self.frames.last_mut() else {
-            return self.moved(1);
-        };
-        let is_group = *around == Closing::Subshell;
-        match byte {
-            // Not a quote to all of them; and dash knows no `((`.
-            b'\'' | b'"' if dialect != Dialect::Bash => return self.differs(),
-            b'#' if dialect == Dialect::Sh && is_group => return self.differs(),
-            b'<' if dialect == Dialect::Sh && is_group && *text.get(self.at + 1)? == b'<' => return self.differs(),
-            b'(' => *open += 1,
-            b')' if *open == 2 && *text.get(self.at + 1)? != b')' => {
-                // Two subshells after all: one is closed, and the other goes on.
-                if !is_alike_in_subshells(text.get(*start..self.at).unwrap_or_default()) {
-                    return self.differs();
-                }
-                let mut commands = Commands::new(Some(*around));
-                commands.begin();
-                self.frames.pop();
-                return self.push(Frame::Commands(commands), 1);
-            }
-            b')' if *open == 2 => {
-                let around = *around;
-                self.frames.pop();
-                self.closed(around, false);
-                return self.moved(2);
-            }
-            b')' => *open -= 1,
-            _ => return self.element(text, byte, false),
-        }
-        self.moved(1)
-    }
-
-    /// A quote, an escape, an expansion, or one byte.
-    fn element(&mut self, text: &[u8], byte: u8, in_double: bool) -> Stepped {
-        match byte {
-            b'\\' => {
-                if *text.get(self.at + 1)? == b'\n' && self.before(text) == Some(b'$') {
-                    return self.differs();
-                }
-                self.moved(2)
-            }
-            b'\'' if self.dialect == Dialect::Fish => self.push(Frame::Escaped, 1),
-            b'\'' => self.push(Frame::Single, 1),
-            b'"' => self.push(Frame::Double, 1),
-            b'`' if self.dialect != Dialect::Fish => self.push(Frame::Backtick, 1),
-            b'$' => self.dollar(text, in_double),
-            _ => self.moved(1),
-        }
-    }
-
-    fn dollar(&mut self, text: &[u8], in_double: bool) -> Stepped {
-        let is_fish = self.dialect == Dialect::Fish;
-        match *text.get(self.at + 1)? {
-            b'(' if !is_fish && *text.get(self.at + 2)? == b'(' => {
-                let (around, start) = (Closing::Substitution, self.at);
-                self.push(Frame::Arithmetic { open: 2, around, start }, 3)
-            }
-            b'(' => self.push(Frame::Commands(Commands::new(Some(Closing::Substitution))), 2),
-            // A substitution to some.
-            b'{' if !is_fish && b" \t\n|".contains(text.get(self.at + 2)?) => self.differs(),
-            b'{' => {
-                // bash takes single quotes for quotes there, even between double ones.
-                let literal = in_double && self.dialect != Dialect::Bash;
-                self.push(Frame::Parameter { literal }, 2)
-            }
-            b'\'' if !in_double && !is_fish => self.push(Frame::Escaped, 2),
-            b'[' if self.dialect == Dialect::Sh => self.differs(),
-            b'[' if !is_fish => self.push(Frame::Bracket, 2),
-            _ => self.moved(1),
-        }
     }
 
     fn in_commands(&mut self, text: &[u8], byte: u8) -> Stepped {
@@ -347,7 +254,10 @@ impl Lexer {
         match self.before(text) {
             Some(b'<' | b'>') => self.differs(),
             Some(b'(') if b"(\\".contains(text.get(self.at + 2)?) => self.differs(),
-            _ => self.moved(2),
+            _ => {
+                self.holds_lines = true;
+                self.moved(2)
+            }
         }
     }
 
@@ -364,9 +274,12 @@ impl Lexer {
     fn in_word(&mut self, text: &[u8], byte: u8) -> Stepped {
         match byte {
             b'(' if self.dialect == Dialect::Fish => self.substitution(1),
+            // A pattern, or a subshell whose end is turned round.
+            b'(' if self.negates(text) => self.differs(),
             b'(' if self.opens_group(text)? => {
                 self.not_plain();
-                self.push(Frame::Group { of_function: false }, 1)
+                let is_array = self.before(text) == Some(b'=');
+                self.push(Frame::Group(if is_array { Group::Array } else { Group::Pattern }), 1)
             }
             b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' => self.end_word(text, byte),
             b'<' | b'>' if self.dialect == Dialect::Fish || *text.get(self.at + 1)? != b'(' => {
@@ -393,6 +306,13 @@ impl Lexer {
         }
     }
 
+    /// Whether the word so far is the one that negates a command.
+    fn negates(&mut self, text: &[u8]) -> bool {
+        let at = self.at;
+        let word = self.commands().and_then(|commands| commands.word);
+        word.and_then(|word| text.get(word.start..at)) == Some(b"!")
+    }
+
     /// Whether a parenthesis within a word belongs to it: `a=(...)`, `+(...)`; in zsh anything but `name()`.
     fn opens_group(&self, text: &[u8]) -> Option<bool> {
         let before = self.at.checked_sub(1).and_then(|before| text.get(before));
@@ -414,6 +334,7 @@ impl Lexer {
                 commands.take_word(raw, plain, dialect);
             }
             let is_faulty = commands.is_faulty;
+            self.is_compound |= commands.is_compound;
             self.ambiguous |= is_ambiguous || (is_faulty && dialect == Dialect::Zsh);
         }
         Some(Step::Moved)
@@ -445,7 +366,7 @@ impl Lexer {
                 b';' if ends_arm => commands.end_of_case_arm(),
                 b'&' if second == b'>' => {}
                 b'|' | b'&' if byte == b'|' || doubled => commands.connective(),
-                _ => commands.separator(),
+                _ => commands.terminator(),
             }
             commands.empty = false;
             let is_faulty = commands.is_faulty;
@@ -496,12 +417,8 @@ impl Lexer {
                 }
                 self.push(Frame::Commands(Commands::new(Some(Closing::Subshell))), 1)
             }
-            _ => self.push(
-                Frame::Group {
-                    of_function: of_function && !in_test,
-                },
-                1,
-            ),
+            _ if of_function && !in_test => self.push(Frame::Group(Group::Function), 1),
+            _ => self.push(Frame::Group(Group::Pattern), 1),
         }
     }
 
@@ -540,6 +457,7 @@ impl Lexer {
         let documents = self.commands().map(|commands| std::mem::take(&mut commands.documents));
         match documents.filter(|documents| !documents.is_empty()) {
             Some(documents) => {
+                self.holds_lines = true;
                 self.frames.push(Frame::Documents(Bodies::new(documents, line)));
                 Step::Moved
             }

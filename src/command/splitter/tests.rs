@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod faults;
+
 /// The units and what is left over, of input that comes at once.
 fn split(text: &str, dialect: Dialect) -> (Vec<String>, String) {
     let mut splitter = Splitter::new(dialect);
@@ -15,7 +17,7 @@ fn split(text: &str, dialect: Dialect) -> (Vec<String>, String) {
         .into_iter()
         .filter_map(|piece| match piece {
             Piece::Unit(bytes) => Some(String::from_utf8(bytes).unwrap()),
-            Piece::Blank(_) => None,
+            Piece::Blank(_) | Piece::Secret(_) => None,
         });
     let units = units.collect();
     (units, String::from_utf8(splitter.into_pending()).unwrap())
@@ -194,6 +196,15 @@ fn what_shells_of_one_dialect_read_differently_is_given_up_before_it_is_sent() {
         ("echo $(cat <<E)\n'\nE\nls\n: '\n", &[bash, sh, zsh]),
         ("((cat <<E); true)\n'\nE\nls\n: '\n", &[bash, sh, zsh]),
         ("echo ${ cat <<E\n'\nE\nls\n}\n", &[bash, sh, zsh]),
+        ("!(cat <<E)\n'\nE\nls\n: '\n", &[bash, sh, zsh]),
+        ("a=((x)\nls\n: )\n", &[bash, sh]),
+        ("a=(x; y\nls\n: )\n", &[bash, sh]),
+        ("& '\nls\n: '\n", &[zsh]),
+        ("ls; | '\nls\n: '\n", &[zsh]),
+        ("> &'\nls\n: '\n", &[zsh]),
+        ("then '\nls\n: '\n", &[zsh]),
+        ("repeat 1 then '\nls\n: '\n", &[zsh]),
+        ("echo } '\nls\n: '\n", &[zsh]),
     ] {
         for dialect in dialects {
             let mut splitter = Splitter::new(*dialect);
@@ -362,12 +373,9 @@ proptest! {
         let mut at = 0;
         let mut ends = BTreeSet::new();
         for piece in splitter.feed(script.as_bytes()) {
-            match piece {
-                Piece::Blank(bytes) => at += bytes.len(),
-                Piece::Unit(bytes) => {
-                    at += bytes.len();
-                    ends.insert(at);
-                }
+            at += piece.bytes().len();
+            if matches!(piece, Piece::Unit(_)) {
+                ends.insert(at);
             }
         }
         let first = script.find('\n').unwrap() + 1;
@@ -438,9 +446,7 @@ proptest! {
             let in_chunks: Vec<Piece> = bytes.chunks(length).flat_map(|chunk| chunked.feed(chunk)).collect();
             prop_assert_eq!(&at_once, &in_chunks);
             prop_assert_eq!(whole.pending(), chunked.pending());
-            let mut together: Vec<u8> = at_once.into_iter().flat_map(|piece| match piece {
-                Piece::Unit(bytes) | Piece::Blank(bytes) => bytes,
-            }).collect();
+            let mut together: Vec<u8> = at_once.iter().flat_map(|piece| piece.bytes().to_vec()).collect();
             together.extend_from_slice(whole.pending());
             prop_assert_eq!(&together, &bytes);
         }
@@ -452,4 +458,123 @@ proptest! {
             Splitter::new(*dialect).feed(&bytes);
         }
     }
+}
+
+/// What comes of a text for a shell that is not known.
+fn split_for_any(text: &str) -> (Vec<Piece>, bool) {
+    let mut splitter = Splitter::of_any_shell();
+    let pieces = splitter.feed(text.as_bytes());
+    (pieces, splitter.is_lost())
+}
+
+fn unit(text: &str) -> Piece {
+    Piece::Unit(text.as_bytes().to_vec())
+}
+
+fn secret(text: &str) -> Piece {
+    Piece::Secret(text.as_bytes().to_vec())
+}
+
+#[test]
+fn a_shell_that_is_not_known_is_followed_as_long_as_all_agree() {
+    let (pieces, is_lost) = split_for_any("ls -l\ncd /x && rm y\necho 'a\nb' | cat\nexit\n");
+    let units = ["ls -l\n", "cd /x && rm y\n", "echo 'a\nb' | cat\n", "exit\n"];
+    assert_eq!((pieces, is_lost), (units.map(unit).to_vec(), false));
+    for text in [
+        "cat <<E\nls\nE\n",
+        "if true\nthen ls\nfi\n",
+        "if true\nls\nend\n",
+        "echo 'it\\'s\nls\n'\n",
+        "echo $'\\''\nls\n'\n",
+        "fi '\nls\n'\n",
+    ] {
+        let (pieces, is_lost) = split_for_any(&format!("ls\n{text}"));
+        assert_eq!((pieces, is_lost), (vec![unit("ls\n")], true), "{text}");
+    }
+}
+
+#[test]
+fn a_line_that_a_command_reads_as_a_password_is_a_secret() {
+    for reads in [
+        "read -s x\n",
+        "IFS= read -rs x && echo\n",
+        "read DB_PASSWORD\n",
+        "read -rsp 'password: ' x\n",
+        "sudo -S true\n",
+        "sshpass ssh third true\n",
+    ] {
+        let mut splitter = Splitter::new(Dialect::Bash);
+        let pieces = splitter.feed(format!("{reads}canary\nls\n").as_bytes());
+        assert_eq!(pieces, [unit(reads), secret("canary\n"), unit("ls\n")], "{reads}");
+    }
+    let mut splitter = Splitter::new(Dialect::Bash);
+    let pieces = splitter.feed(b"read -s a; read -s b\none\ntwo\nls\nread -s c\nthr");
+    let (first, last) = (unit("read -s a; read -s b\n"), unit("read -s c\n"));
+    assert_eq!(pieces, [first, secret("one\n"), secret("two\n"), unit("ls\n"), last]);
+    assert!(
+        splitter.hides_secrets(),
+        "what is pending is the beginning of a password"
+    );
+    assert_eq!(splitter.feed(b"ee\nls\n"), [secret("three\n"), unit("ls\n")]);
+    assert!(!splitter.hides_secrets());
+}
+
+#[test]
+fn passwords_whose_end_is_not_known_hide_the_rest() {
+    for reads in [
+        "while read -s x; do echo; done\n",
+        "ask() { read -s x; }\n",
+        "trap 'read -s x' EXIT\n",
+        "read -s -n 4 x\n",
+        "passwd bob\n",
+        "docker login --password-stdin\n",
+        "su - bob\n",
+        "sudo -S -i\n",
+        "read -s x\nit's\n",
+        "read -s x\nback\\\n",
+        "read -s x\nexec fish\n",
+    ] {
+        let mut splitter = Splitter::new(Dialect::Bash);
+        let pieces = splitter.feed(format!("{reads}canary\nls\n").as_bytes());
+        assert!(!pieces.contains(&unit("ls\n")), "{reads}: {pieces:?}");
+        assert!(splitter.is_lost() && splitter.hides_secrets(), "{reads}");
+    }
+}
+
+#[test]
+fn input_that_a_command_of_the_script_feeds_is_no_secret() {
+    let units = [
+        "read -s x < f\n",
+        "echo $x | sudo -S ls\n",
+        "sudo ls\n",
+        "read line\n",
+        "read -s x <<< y\n",
+        "ls\n",
+    ];
+    assert_units(Dialect::Bash, &units);
+}
+
+#[test]
+fn what_another_program_reads_of_the_script_is_given_up() {
+    for reads in [
+        "exec fish\n",
+        "python3\n",
+        "sudo -i\n",
+        "ssh third\n",
+        "base64 -d | bash\n",
+        "crontab -\n",
+    ] {
+        let mut splitter = Splitter::new(Dialect::Bash);
+        assert_eq!(splitter.feed(format!("{reads}ls\n").as_bytes()), [unit(reads)]);
+        assert!(splitter.is_lost() && !splitter.hides_secrets(), "{reads}");
+    }
+    let units = [
+        "sudo bash\n",
+        "bash -s\n",
+        "ssh third ls\n",
+        "docker build .\n",
+        "$SUDO ls\n",
+        "ls\n",
+    ];
+    assert_units(Dialect::Bash, &units);
 }

@@ -22,8 +22,12 @@ pub(super) struct Commands {
     pub(super) awaiting: bool,
     /// Whether nothing has been read in it.
     pub(super) empty: bool,
-    /// Whether something was closed that is not open. zsh says so, forgets the line, and reads on.
+    /// Whether there is something that a separator may end.
+    is_filled: bool,
+    /// Whether something is out of place. zsh says so, forgets the line, and reads on; other shells stop reading.
     pub(super) is_faulty: bool,
+    /// Whether a reserved word was in it.
+    pub(super) is_compound: bool,
     blocks: Vec<Block>,
     /// Words of the simple command so far; of a case's pattern likewise.
     words: usize,
@@ -112,7 +116,13 @@ impl Commands {
         self.empty = false;
     }
 
-    /// `;`, `&`, and a newline that is not within a case's head.
+    /// `;` and `&`, which need a command before them.
+    pub(super) fn terminator(&mut self) {
+        self.is_faulty |= !self.is_filled || self.is_target || self.delimiter.is_some();
+        self.separator();
+    }
+
+    /// A newline that is not within a case's head, and whatever else ends a command.
     pub(super) fn separator(&mut self) {
         let in_case_head = matches!(
             self.position,
@@ -131,6 +141,7 @@ impl Commands {
         if self.position == Position::CasePattern || self.in_test() {
             return;
         }
+        self.is_faulty |= !self.is_filled || self.is_target || self.delimiter.is_some();
         self.next_command();
         self.awaiting = true;
     }
@@ -153,6 +164,7 @@ impl Commands {
     /// A subshell, an arithmetic command or the parentheses of a function's head have been closed.
     pub(super) fn group_closed(&mut self, body_follows: bool) {
         self.next_command();
+        self.is_filled = !body_follows;
         self.awaiting = body_follows;
     }
 
@@ -195,8 +207,11 @@ impl Commands {
                 (_, Position::Argument) => self.closes_test(raw),
                 _ => self.reserved(raw, dialect),
             };
+        self.is_compound |= reserved;
         if !reserved {
+            self.is_faulty |= plain && raw == b"}" && dialect == Dialect::Zsh;
             self.words += 1;
+            self.is_filled = true;
             self.position = Position::Argument;
         }
     }
@@ -210,6 +225,8 @@ impl Commands {
             b"while" | b"until" => self.open(Block::Loop),
             b"for" | b"select" => self.open_head(Block::For, Position::LoopHead),
             b"case" => self.open_head(Block::Case, Position::CaseSubject),
+            // A reserved word may follow their operand; that is not followed.
+            b"repeat" | b"nocorrect" if dialect == Dialect::Zsh => self.is_faulty = true,
             b"foreach" if dialect == Dialect::Zsh => self.open_head(Block::End, Position::LoopHead),
             b"function" => self.position = Position::FunctionName,
             b"[[" => self.open_head(Block::Test, Position::Argument),
@@ -242,6 +259,7 @@ impl Commands {
 
     fn next_command(&mut self) {
         self.position = Position::Command;
+        self.is_filled = false;
         self.words = 0;
     }
 
@@ -296,5 +314,6 @@ impl Commands {
             self.is_faulty = true;
         }
         self.next_command();
+        self.is_filled = true;
     }
 }

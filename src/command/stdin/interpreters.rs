@@ -10,6 +10,11 @@ pub(super) fn call_with_text(program: &str, arguments: &[Word]) -> Option<Vec<St
     interpreter.call(program, arguments)
 }
 
+/// Whether a program is one of the interpreters.
+pub(super) fn is_interpreter(program: &str) -> bool {
+    INTERPRETERS.iter().any(|interpreter| interpreter.is(program))
+}
+
 /// How an interpreter is called.
 struct Interpreter {
     /// Names, without what tells the version.
@@ -165,6 +170,13 @@ const INTERPRETERS: &[Interpreter] = &[
         values_long: &["--host", "--port", "--user", "--password", "--database"],
         operands: 0,
         ..Interpreter::DATABASE
+    },
+    Interpreter {
+        names: &["redis-cli", "valkey-cli"],
+        option: "",
+        other: "",
+        values: "hpsanui",
+        ..Interpreter::SCRIPT
     },
     Interpreter {
         names: &["cqlsh", "sqlcmd"],

@@ -1,0 +1,203 @@
+//! Whose standard input a command has: that of the whole, that of something else, or something made of it.
+
+use super::super::feed::is_stdin;
+use super::super::{Origin, Redirection, Script, SimpleCommand, Word};
+
+/// What reaches a command of the standard input of the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reaches {
+    /// All of it, as it is.
+    Whole,
+    /// What another program makes of it.
+    Altered,
+    /// Nothing: its input is another.
+    Nothing,
+}
+
+/// Programs that give their input on as it is, where they name no file to read.
+const PASSING: &[&str] = &["cat", "tee", "pv"];
+
+/// Programs that never read their standard input, as they are called in front of a shell.
+const DEAF: &[&str] = &[
+    "[",
+    "aws",
+    "basename",
+    "cd",
+    "curl",
+    "date",
+    "dircolors",
+    "dirname",
+    "echo",
+    "env",
+    "export",
+    "false",
+    "find",
+    "gcloud",
+    "getconf",
+    "git",
+    "hostname",
+    "id",
+    "ls",
+    "mkdir",
+    "mktemp",
+    "nproc",
+    "printenv",
+    "printf",
+    "ps",
+    "pwd",
+    "readlink",
+    "realpath",
+    "seq",
+    "set",
+    "sleep",
+    "ssh-agent",
+    "stat",
+    "test",
+    "tput",
+    "true",
+    "type",
+    "uname",
+    "wget",
+    "which",
+    "whoami",
+    "yes",
+];
+
+/// Programs that run others, but not on their own standard input, or not now.
+const KEEPERS: &[&str] = &[
+    "xargs", "gxargs", "parallel", "alias", "trap", "ansible", "at", "batch", "coproc",
+];
+
+/// What of the standard input of `script` reaches the command at `index`.
+pub(super) fn reaches(script: &Script, index: usize) -> Reaches {
+    let Some((command, before)) = script.commands.get(..=index).and_then(<[_]>::split_last) else {
+        return Reaches::Nothing;
+    };
+    if has_input(script, command) || is_in_fed_compound(script, index, command) {
+        return Reaches::Nothing;
+    }
+    let outer = around(command, before).map(|outer| {
+        if has_input(script, outer) || keeps_its_input(outer) {
+            Reaches::Nothing
+        } else {
+            through_pipe(script, outer)
+        }
+    });
+    outer.fold(through_pipe(script, command), Reaches::and)
+}
+
+impl Reaches {
+    /// What comes through both, one after the other.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nothing, _) | (_, Self::Nothing) => Self::Nothing,
+            (Self::Altered, _) | (_, Self::Altered) => Self::Altered,
+            (Self::Whole, Self::Whole) => Self::Whole,
+        }
+    }
+}
+
+/// The wrappers and texts that a command stands in.
+fn around<'a>(command: &SimpleCommand, before: &'a [SimpleCommand]) -> impl Iterator<Item = &'a SimpleCommand> {
+    let (mut depth, is_direct) = (command.depth, command.origin == Origin::Direct);
+    let outer = before.iter().rev().filter(move |outer| {
+        let is_around = outer.depth < depth;
+        depth = depth.min(outer.depth);
+        is_around
+    });
+    outer.take_while(move |_| !is_direct)
+}
+
+fn keeps_its_input(outer: &SimpleCommand) -> bool {
+    outer.program().is_some_and(|program| KEEPERS.contains(&program))
+}
+
+/// Whether a program may read its standard input, for all that its name tells.
+pub(super) fn may_read(command: &SimpleCommand) -> bool {
+    let is_deaf = |program| DEAF.contains(&program) || (PASSING.contains(&program) && reads_files_only(command));
+    !command.program().is_some_and(is_deaf)
+}
+
+/// What comes through the stages before a command.
+fn through_pipe(script: &Script, command: &SimpleCommand) -> Reaches {
+    let of_stage = |stage| {
+        let is_there = move |other: &&SimpleCommand| (other.pipeline, other.stage) == (command.pipeline, stage);
+        through_stage(script, script.commands.iter().filter(is_there))
+    };
+    (0..command.stage).map(of_stage).fold(Reaches::Whole, Reaches::and)
+}
+
+fn through_stage<'a>(script: &Script, commands: impl Iterator<Item = &'a SimpleCommand>) -> Reaches {
+    let (mut found, mut prints) = (Reaches::Nothing, false);
+    for command in commands.filter(|command| !has_input(script, command)) {
+        prints |= matches!(command.program(), Some("echo" | "printf"));
+        match (passes_on(command), may_read(command)) {
+            (true, _) => found = Reaches::Whole,
+            (false, true) if found == Reaches::Nothing => found = Reaches::Altered,
+            (false, _) => {}
+        }
+    }
+    match found {
+        Reaches::Whole if prints => Reaches::Altered,
+        found => found,
+    }
+}
+
+fn passes_on(command: &SimpleCommand) -> bool {
+    let is_plain = |word: &Word| is_stdin(word) || word.text == "-u";
+    match command.program() {
+        Some("tee") => true,
+        Some(program) if PASSING.contains(&program) => command.arguments().iter().all(is_plain),
+        _ => false,
+    }
+}
+
+fn reads_files_only(command: &SimpleCommand) -> bool {
+    let is_file = |text: &str| !text.starts_with('-');
+    command.program() != Some("tee")
+        && !command.arguments().iter().any(is_stdin)
+        && command.arguments().iter().any(|word| is_file(&word.text))
+}
+
+/// Whether the last redirection of a command's standard input makes it something else than the input of the whole.
+fn has_input(script: &Script, command: &SimpleCommand) -> bool {
+    let of_input = command.redirections.iter().filter(|redirection| {
+        redirection.operator.starts_with('<')
+            && descriptor(script, redirection).is_none_or(|descriptor| descriptor == "0")
+    });
+    of_input.fold(false, |fed, redirection| becomes(redirection).unwrap_or(fed))
+}
+
+/// Whether a redirection gives the standard input something else; `None` where it stays what it was.
+fn becomes(redirection: &Redirection) -> Option<bool> {
+    let target = redirection.target.text.as_str();
+    match redirection.operator.as_str() {
+        "<&" if target == "0" => None,
+        // A descriptor that is copied, and what is not known, may be the standard input itself.
+        "<&" => Some(target == "-"),
+        "<" | "<>" if is_stdin(&redirection.target) => None,
+        "<" | "<>" => Some(redirection.target.constant && target != "/dev/tty"),
+        _ => Some(true),
+    }
+}
+
+/// The descriptor before a redirection's operator.
+fn descriptor<'a>(script: &'a Script, redirection: &Redirection) -> Option<&'a str> {
+    let before = script.text.get(..redirection.target.span.start)?;
+    let before = before
+        .trim_end_matches([' ', '\t'])
+        .strip_suffix(redirection.operator.as_str())?;
+    let rest = before.trim_end_matches(|character: char| character.is_ascii_digit());
+    let stands_alone = rest.is_empty() || rest.ends_with([' ', '\t', '\n', ';', '&', '|', '(']);
+    before
+        .get(rest.len()..)
+        .filter(|digits| stands_alone && !digits.is_empty())
+}
+
+/// Whether the compound command around it is redirected: `while ...; do bash; done < file`.
+fn is_in_fed_compound(script: &Script, index: usize, command: &SimpleCommand) -> bool {
+    let later = script.commands.iter().skip(index + 1);
+    later
+        .filter(|other| (other.pipeline, other.stage) == (command.pipeline, command.stage))
+        .any(|other| other.words.is_empty() && other.assignments.is_empty() && has_input(script, other))
+}

@@ -1,0 +1,361 @@
+use super::*;
+use crate::command::parse;
+
+fn read(command: &str) -> Option<Stdin> {
+    program_on_stdin(&parse(command, Dialect::Bash))
+}
+
+fn text(command: &str) -> Option<String> {
+    match read(command)? {
+        Stdin::Text(interpreted) => Some(interpreted.command_line("it's")),
+        Stdin::Commands(_) | Stdin::AnyShell | Stdin::Unknown(_) => None,
+    }
+}
+
+#[test]
+fn shells_without_a_script_of_their_own_read_commands() {
+    for (command, dialect) in [
+        ("bash", Dialect::Bash),
+        ("bash -s", Dialect::Bash),
+        ("bash -s -- a b", Dialect::Bash),
+        ("/bin/sh -", Dialect::Sh),
+        ("sh /dev/stdin a", Dialect::Sh),
+        ("bash < /dev/stdin", Dialect::Bash),
+        ("bash 3< f", Dialect::Bash),
+        ("exec 3<&0; bash <&3", Dialect::Bash),
+        ("bash < \"$f\"", Dialect::Bash),
+        ("cat | bash", Dialect::Bash),
+        ("tee log | sudo sh -s", Dialect::Sh),
+        ("zsh -l", Dialect::Zsh),
+        ("fish", Dialect::Fish),
+        ("dash", Dialect::Sh),
+        ("ksh -eu", Dialect::Sh),
+        ("bash -o pipefail -s", Dialect::Bash),
+        ("exec bash --login", Dialect::Bash),
+        ("cat /dev/stdin | bash", Dialect::Bash),
+        ("cat - | lksh", Dialect::Sh),
+        ("fish -c source", Dialect::Fish),
+        ("zsh -c '. /dev/stdin'", Dialect::Zsh),
+        ("bash -c 'source /dev/stdin'", Dialect::Bash),
+        ("bash -euo pipefail", Dialect::Bash),
+        ("exec 3<&0; bash </dev/null <&3", Dialect::Bash),
+        ("systemd-run --pipe sh", Dialect::Sh),
+        ("nsenter -t 1 -m bash", Dialect::Bash),
+        ("tee >(bash)", Dialect::Bash),
+        ("sudo -u bob env A=b nohup bash -s", Dialect::Bash),
+        ("timeout 5 busybox sh", Dialect::Sh),
+        ("cd /x && bash -s", Dialect::Bash),
+        ("bash -s | tee log", Dialect::Bash),
+        ("bash -c 'exec zsh'", Dialect::Zsh),
+        ("x=$(bash)", Dialect::Bash),
+        ("while read l; do sh; done", Dialect::Sh),
+        ("at now", Dialect::Sh),
+        ("docker exec -i c sh", Dialect::Sh),
+        ("kubectl exec -i pod -- bash", Dialect::Bash),
+        ("ssh third bash -s", Dialect::Bash),
+    ] {
+        assert_eq!(read(command), Some(Stdin::Commands(dialect)), "{command}");
+    }
+}
+
+#[test]
+fn a_shell_that_is_not_named_may_be_any() {
+    for command in [
+        "sudo -i",
+        "sudo -su bob",
+        "sudo --login",
+        "sudo -s",
+        "doas -s",
+        "su",
+        "su - bob",
+        "runuser -l bob",
+        "ssh third",
+        "ssh -p 22 bob@third",
+        "chroot /mnt",
+        "nsenter -t 1 -m",
+        "unshare -r",
+        "sudo su -",
+        "ssh -T third",
+        "vagrant ssh",
+        "machinectl shell x",
+        "$SHELL -s",
+        "exec \"$SHELL\"",
+        "$0",
+        "source /dev/stdin",
+        ". /dev/stdin",
+        "tcsh",
+        "csh -f",
+        "bash || zsh",
+        "true && sudo -i; bash",
+    ] {
+        assert_eq!(read(command), Some(Stdin::AnyShell), "{command}");
+    }
+}
+
+#[test]
+fn a_shell_that_was_told_to_read_in_another_way_is_unknown() {
+    for command in [
+        "bash -i",
+        "bash -li",
+        "bash -O extglob",
+        "bash +O interactive_comments -s",
+        "bash -o posix",
+        "bash -eo histexpand",
+        "bash --posix",
+        "bash -H",
+        "POSIXLY_CORRECT=1 bash",
+        "env BASH_ENV=x bash -s",
+        "zsh -i",
+        "zsh -o interactive_comments",
+        "zsh --emulate sh",
+        "zsh -L",
+        "fish -i",
+        "fish -C 'function x; end'",
+        "sh -i",
+        "sudo bash -i",
+        "docker exec -i c bash -i",
+    ] {
+        assert!(matches!(read(command), Some(Stdin::Unknown(_))), "{command}");
+    }
+}
+
+#[test]
+fn what_runs_its_input_in_a_language_that_is_not_read_here_is_unknown() {
+    for command in [
+        "make -f -",
+        "make -f- all",
+        "make --file=/dev/stdin",
+        "awk -f -",
+        "sed -nf -",
+        "sed --file=-",
+        "crontab -",
+        "crontab",
+        "vim -es",
+        "ex -s f",
+        "ed f",
+        "gdb",
+        "sftp third",
+        "fdisk /dev/sda",
+        "sfdisk /dev/sda",
+        "parted /dev/sda",
+        "nft -f -",
+        "iptables-restore",
+        "docker build -",
+        "podman build -f - .",
+        "systemctl edit --stdin x",
+        "tmux -C attach",
+        "irb",
+        "pwsh -Command -",
+        "xargs sh -c",
+        "xargs -I{} sh -c {}",
+        "xargs -n1 sh -c 'echo $0'",
+        "xargs sudo bash",
+        "xargs python3",
+        "parallel",
+    ] {
+        assert!(matches!(read(command), Some(Stdin::Unknown(_))), "{command}");
+    }
+}
+
+#[test]
+fn input_that_runs_by_a_detour_is_unknown() {
+    for command in [
+        "while read l; do eval \"$l\"; done",
+        "while read -r l; do $l; done",
+        "read x && bash -c \"$x\"",
+        "mapfile -t a; for c in \"${a[@]}\"; do sh -c \"$c\"; done",
+        "eval \"$(cat)\"",
+        "x=$(cat); eval \"$x\"",
+        "bash -c \"$(base64 -d)\"",
+        "python3 -c \"$(cat)\"",
+        "bash <(cat)",
+        ". <(cat)",
+        "$(cat)",
+        "ssh third \"$(cat)\"",
+        "base64 -d | bash",
+        "gunzip | sh -s",
+        "sed s/x/y/ | sudo bash",
+        "(echo set -e; cat) | bash",
+        "cat - tail.sh | bash",
+        "base64 -d | python3",
+        "mkfifo p; cat > p & bash < p",
+        "cat > /tmp/x.sh && bash /tmp/x.sh",
+        "cat > /tmp/x.sh; chmod +x /tmp/x.sh; /tmp/x.sh",
+        "cat > x; . ./x",
+        "tee x; sh x",
+        "dd of=x; sh x",
+        "cat > x.py; python3 x.py",
+        "$CMD",
+    ] {
+        assert!(matches!(read(command), Some(Stdin::Unknown(_))), "{command}");
+    }
+}
+
+#[test]
+fn the_operands_of_a_program_are_a_text() {
+    for (command, equal) in [
+        ("xargs rm -rf", "printf %s 'it'\\''s' | xargs rm -rf"),
+        ("xargs -0 kill", "printf %s 'it'\\''s' | xargs -0 kill"),
+        ("parallel rm", "printf %s 'it'\\''s' | parallel rm"),
+        ("redis-cli -h db", "redis-cli -h db 'it'\\''s'"),
+    ] {
+        assert_eq!(text(command).as_deref(), Some(equal), "{command}");
+    }
+    let Some(Stdin::Text(interpreted)) = read("xargs -0 rm -rf") else {
+        panic!("its operands are a text");
+    };
+    let script = parse(&interpreted.command_line("/etc\0/usr\0"), Dialect::Bash);
+    let run = script.commands.last().unwrap();
+    let words: Vec<&str> = run.words.iter().map(|word| word.text.as_str()).collect();
+    assert_eq!(words, ["rm", "-rf", "/etc", "/usr"]);
+}
+
+#[test]
+fn other_input_is_data() {
+    for command in [
+        "cat",
+        "cat > f",
+        "tar xz",
+        "bash -c 'cat > f'",
+        "bash script.sh",
+        "sh -e script.sh",
+        "echo ls | bash",
+        "cat f | bash",
+        "curl x | bash",
+        "echo ls | sudo -i",
+        "cat > f; rm f",
+        "cat > run.sh",
+        "tee /etc/cron.d/x",
+        "dd of=/dev/sda",
+        "docker load",
+        "docker cp - c:/x",
+        "kubectl apply -f -",
+        "make",
+        "make -f x -j4",
+        "awk '{print}' -",
+        "sed s/a/b/",
+        "crontab -l",
+        "read x; echo \"$x\"",
+        "eval \"$(ssh-agent)\"; tar x",
+        "source \"$HOME/.profile\"; tar x",
+        "cd \"$HOME\" && tar x",
+        "\"$HOME/bin/tool\" --server",
+        "$SHELL -c cat",
+        "bash <f </dev/stdin",
+        "bash </dev/stdin <f",
+        "parted -s /dev/sda print",
+        "nft add rule x y z",
+        "docker build .",
+        "chpasswd",
+        "cat < f | bash",
+        "bash < script.sh",
+        "bash <<E\nls\nE",
+        "bash <<< ls",
+        "sudo bash < f",
+        "sudo -i cat",
+        "sudo cat",
+        "sudo -l",
+        "su bob -c cat",
+        "ssh third cat",
+        "ssh -N third",
+        "chroot /mnt cat",
+        "while read l; do bash; done < f",
+        "bash --version",
+        "rsync --server . /x",
+        "scp -t f",
+        "bash <(curl x)",
+        "psql -f f",
+        "git-receive-pack x",
+        "bash -c 'bash' < f",
+        "bash <&-",
+        "docker exec -i c cat",
+        "alias x=bash",
+    ] {
+        assert_eq!(read(command), None, "{command}");
+    }
+}
+
+#[test]
+fn other_interpreters_read_a_text() {
+    for (command, equal) in [
+        ("python3 -", "python3 -c 'it'\\''s'"),
+        ("python3", "python3 -c 'it'\\''s'"),
+        ("sudo /usr/bin/python3.12 -u - a b", "python3.12 -u -c 'it'\\''s'"),
+        ("python3 -W ignore", "python3 -W ignore -c 'it'\\''s'"),
+        ("/bin/sh -c 'python3 && sleep 0'", "python3 -c 'it'\\''s'"),
+        ("perl", "perl -e 'it'\\''s'"),
+        ("perl -w -", "perl -w -e 'it'\\''s'"),
+        ("ruby", "ruby -e 'it'\\''s'"),
+        ("node -", "node -e 'it'\\''s'"),
+        ("php", "php -r 'it'\\''s'"),
+        ("psql -U postgres shop", "psql -U postgres shop -c 'it'\\''s'"),
+        ("mysql -uroot -psecret shop", "mysql -uroot -psecret shop -e 'it'\\''s'"),
+        ("sqlite3 app.db", "sqlite3 app.db 'it'\\''s'"),
+        ("sqlite3", "sqlite3 :memory: 'it'\\''s'"),
+    ] {
+        assert_eq!(text(command).as_deref(), Some(equal), "{command}");
+    }
+}
+
+#[test]
+fn an_interpreter_with_a_text_of_its_own_reads_data() {
+    for command in [
+        "python3 -c 'import sys'",
+        "python3 -uc pass",
+        "python3 -m json.tool",
+        "python3 f.py",
+        "perl -ne print",
+        "perl f.pl",
+        "ruby -e 1",
+        "node f.js",
+        "node --eval 1",
+        "php -r 1",
+        "psql -c 'select 1'",
+        "psql --file=f",
+        "mysql -e 'select 1'",
+        "sqlite3 app.db 'select 1'",
+        "python3 < f",
+        "echo 1 | python3",
+        "python3 --version",
+    ] {
+        assert_eq!(read(command), None, "{command}");
+    }
+}
+
+#[test]
+fn a_password_may_come_first() {
+    for (command, as_root, expected) in [
+        ("sudo -S bash", false, true),
+        ("sudo -nSu bob bash", true, true),
+        ("sudo --stdin -i", false, true),
+        ("sudo -i", false, false),
+        ("cat | sudo -S bash", false, true),
+        ("echo x | sudo -S bash", false, false),
+        ("su - bob", false, true),
+        ("su - bob", true, false),
+        ("sudo su - bob", false, false),
+        ("sudo -u eve su - bob", false, true),
+        ("bash -c 'su - bob'", false, true),
+        ("sshpass ssh third", true, true),
+        ("sshpass -p x ssh third", false, false),
+        ("sudo -uS bash", false, false),
+        ("bash", false, false),
+    ] {
+        assert_eq!(
+            password_on_stdin(&parse(command, Dialect::Bash), as_root),
+            expected,
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn the_equal_command_parses_to_the_interpreter_and_its_text() {
+    let Some(Stdin::Text(interpreted)) = read("python3 -") else {
+        panic!("python3 reads a program there");
+    };
+    let script = parse(&interpreted.command_line("a = 'b'\n\"c\" \\ $d\n"), Dialect::Bash);
+    let words: Vec<&str> = script.commands[0].words.iter().map(|word| word.text.as_str()).collect();
+    assert_eq!(words, ["python3", "-c", "a = 'b'\n\"c\" \\ $d\n"]);
+    assert!(script.understood());
+}
