@@ -32,8 +32,8 @@ const CRITICAL_WORD: &str = "run-it";
 pub(super) struct Case {
     pub uid: CommandUid,
     pub request: Request,
-    /// The command that reads this one on its standard input.
-    pub parent: Option<CommandId>,
+    /// Whether it is sent as a part of a script, and its end will not be seen.
+    pub is_read: bool,
     pub engine: Arc<Engine>,
     /// The aliases in it and what they stand for, without their secrets.
     aliases: BTreeMap<String, String>,
@@ -94,7 +94,7 @@ impl Case {
             context_before: None,
             aliases: redacted(aliases(&request.submission)),
             request,
-            parent: None,
+            is_read: false,
             engine,
             assessment,
             mac,
@@ -121,7 +121,8 @@ impl Case {
         NewCommand {
             uid: self.uid,
             session_id: session.id,
-            parent_id: self.parent,
+            parent_id: self.request.parent,
+            is_read: self.is_read,
             timestamp: self.submitted_at,
             user: session.user.clone(),
             target: session.target.clone(),

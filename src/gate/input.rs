@@ -13,7 +13,7 @@ use super::{Gate, unrecorded};
 const NOT_SENT: &str = "never sent: a command before it could not be recorded";
 
 impl Gate {
-    /// The way of commands that came together on the standard input of `reader`, in their order.
+    /// The way of commands that came together on the standard input of their parent, in their order.
     ///
     /// Those before the first that is not allowed at once are recorded together with it, then each gets its permit; those
     /// after it are assessed when it has been answered, by the configuration of that moment. Running one only means to send
@@ -23,29 +23,24 @@ impl Gate {
     /// Why one did not run. Those before it did; nothing of those after it may reach the target any more.
     pub async fn pass_input<I: Intercept>(
         self: &Arc<Self>,
-        reader: Option<CommandId>,
         requests: Vec<Request>,
         observer: &Observer,
         intercept: &mut I,
     ) -> Result<(), Refusal> {
         let mut requests = requests.into_iter();
         while requests.len() > 0 {
-            let cases = self.assess_together(reader, &mut requests).await?;
+            let cases = self.assess_together(&mut requests).await?;
             self.send_together(cases, observer, intercept).await?;
         }
         Ok(())
     }
 
     /// Those that are allowed at once, and the first that is not.
-    async fn assess_together(
-        &self,
-        reader: Option<CommandId>,
-        requests: &mut std::vec::IntoIter<Request>,
-    ) -> Result<Vec<Case>, Refusal> {
+    async fn assess_together(&self, requests: &mut std::vec::IntoIter<Request>) -> Result<Vec<Case>, Refusal> {
         let mut cases = Vec::new();
         for request in requests {
             let mut case = self.assess(request)?;
-            case.parent = reader;
+            case.is_read = true;
             let is_allowed = case.start == Start::Running;
             cases.push(case);
             if !is_allowed {
@@ -116,7 +111,7 @@ impl Gate {
 
     /// Where the reader is not on record, its end will not be either: what it read is over for the record when it is sent.
     async fn finish_orphan(&self, case: &Case, id: Option<CommandId>) {
-        let (None, Some(id)) = (case.parent, id) else {
+        let (None, Some(id)) = (case.request.parent, id) else {
             return;
         };
         let outcome = Outcome::unseen("it was sent, and what reads it is not on record");

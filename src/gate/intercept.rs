@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::command::Interpreted;
 use crate::context::Snapshot;
-use crate::domain::{Channel, Dialect, Exactness, Name, SessionId};
+use crate::domain::{Channel, CommandId, Dialect, Exactness, Name, SessionId};
 use crate::terminal::Question;
 
 use super::pending::Answer;
@@ -39,6 +39,9 @@ pub struct Request {
     pub submission: Submission,
     /// The working directory on the target, where it is known.
     pub cwd: Option<String>,
+    /// The command whose input it is: a script's reader, or what opened the inner shell of a line. `None` where there is none,
+    /// or none on record.
+    pub parent: Option<CommandId>,
 }
 
 /// What wants to reach the target.

@@ -159,6 +159,7 @@ impl Whole {
             channel: self.starts.channel(),
             submission,
             cwd: None,
+            parent: None,
         };
         let passed = session.gate().pass(request, &session.observer(), &mut self).await;
         if session.ended.is_cancelled() {
@@ -393,6 +394,7 @@ impl Whole {
                 judged: true,
             },
             cwd: None,
+            parent: permit.recorded(),
         };
         let mut hidden = Hidden {
             whole: self,
@@ -408,14 +410,22 @@ impl Whole {
     }
 
     /// Follows the shells that the program opens on its terminal.
-    async fn follow(&mut self, channel: TargetChannel, pty: PtyRequest, opens: Opens, began: Instant) -> Ending {
+    async fn follow(
+        &mut self,
+        channel: TargetChannel,
+        pty: PtyRequest,
+        opens: Opens,
+        row: Option<CommandId>,
+        began: Instant,
+    ) -> Ending {
         let mut effects = Vec::new();
         let by_screen = self.session.with_target(|target| target.shell_gate) == Some(Mode::Screen);
         let screen = by_screen.then(|| screen_gate(Dialect::Bash, &pty)).flatten();
         let gate = screen.unwrap_or_else(|| ShellGate::program(opens, new_nonce, began, &mut effects).into());
         let session = self.session.clone();
         let typed = self.held.take_data();
-        let mut terminal = GatedTerminal::new(session, gate, Channel::Exec, pty, channel, &mut self.ear, &self.voice);
+        let terminal = GatedTerminal::new(session, gate, Channel::Exec, pty, channel, &mut self.ear, &self.voice);
+        let mut terminal = terminal.opened_by(row);
         let over = terminal.serve(effects, &typed).await;
         self.heard = terminal.heard();
         self.cut_off = over == Over::Refused;
@@ -464,7 +474,7 @@ impl Intercept for Whole {
         let (reader, input) = (permit.recorded(), self.program_on_stdin().await);
         match self.start(permit).await {
             Ok(channel) => match (self.pty.clone(), self.opens, input) {
-                (Some(pty), Some(opens), _) => self.follow(channel, pty, opens, began).await,
+                (Some(pty), Some(opens), _) => self.follow(channel, pty, opens, reader, began).await,
                 (None, _, Some(input)) => Box::pin(self.relay_script(channel, input, reader, began)).await,
                 _ => self.relay(channel, began).await,
             },

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 
 use crate::command::Opens;
-use crate::domain::{AnswerChannel, Channel, Dialect, Exactness, whole_millis};
+use crate::domain::{AnswerChannel, Channel, CommandId, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Permit, Refusal, Request, Submission};
 use crate::terminal::{self, prompt};
 use crate::terminal::{Answer as Typed, AnswerReader, Effect, Line, LineEnd, LineGate, Lost, Verdict};
@@ -34,6 +34,10 @@ const MAX_HELD_INPUT: usize = 1024 * 1024;
 /// What may be on its way through the gate before the target is read on. More than the shells that can stand on each other,
 /// each with a line that runs.
 const MAX_ON_THE_WAY: usize = 64;
+
+/// Told where a shell gives back something else than what was typed before its answer.
+const NOT_TYPED: &str =
+    "the shell gave back what you have not typed; what you typed ahead is dropped, please type it again";
 
 /// A question on the user's screen.
 struct OpenQuestion {
@@ -60,6 +64,8 @@ struct OpenLine {
     opens: Option<Opens>,
     /// Held are its own bytes.
     stage: Stage,
+    /// Its row, once it runs; `None` where it is not on record.
+    row: Option<CommandId>,
 }
 
 /// A terminal on a target whose lines pass the gate, between its user and the target.
@@ -72,6 +78,8 @@ pub(super) struct GatedTerminal<'a> {
     voice: &'a Voice,
     target_ear: TargetEar,
     target: TargetWriter,
+    /// The row of the program that the terminal was opened for; `None` for a login shell.
+    opener: Option<CommandId>,
     orders: mpsc::Receiver<(Subject, Order)>,
     to_self: mpsc::Sender<(Subject, Order)>,
     /// How many lines and rests have been submitted. The current rest has the number `rest_number`.
@@ -92,6 +100,8 @@ pub(super) struct GatedTerminal<'a> {
     has_forged: bool,
     held_output: Vec<u8>,
     heard: Heard,
+    /// The user has sent all there is, and the target has not been told.
+    input_ends: bool,
 }
 
 /// Why the terminal is left.
@@ -127,6 +137,7 @@ impl<'a> GatedTerminal<'a> {
             voice,
             target_ear,
             target,
+            opener: None,
             orders,
             to_self,
             asked: 0,
@@ -140,7 +151,14 @@ impl<'a> GatedTerminal<'a> {
             has_forged: false,
             held_output: Vec::new(),
             heard: Heard::new(true),
+            input_ends: false,
         }
+    }
+
+    /// A terminal that was opened for the program of this row.
+    pub(super) const fn opened_by(mut self, row: Option<CommandId>) -> Self {
+        self.opener = row;
+        self
     }
 
     /// Serves the terminal until one side leaves, and says why that was. First it does what the gate wanted when it was
@@ -170,10 +188,19 @@ impl<'a> GatedTerminal<'a> {
     async fn until_over(&mut self) -> Over {
         loop {
             match self.step().await {
-                Ok(None) => {}
+                Ok(None) => self.end_input(),
                 Ok(Some(over)) => return over,
                 Err(Gone) => return Over::User,
             }
+        }
+    }
+
+    /// Tells the target that the input has ended, behind all that was typed.
+    fn end_input(&mut self) {
+        let is_held = matches!(self.rest, Some(Stage::Held(_)));
+        if self.input_ends && !is_held && self.gate.may_end_input() {
+            self.input_ends = false;
+            self.target.end_of_input();
         }
     }
 
@@ -209,7 +236,7 @@ impl<'a> GatedTerminal<'a> {
             ChannelMsg::Close => return Ok(Some(Over::User)),
             ChannelMsg::Data { data } => self.user_types(&data).await?,
             ChannelMsg::Signal { signal } => self.target.signal(signal),
-            ChannelMsg::Eof => self.target.end_of_input(),
+            ChannelMsg::Eof => self.input_ends = true,
             _ => {}
         }
         Ok(None)
@@ -291,6 +318,7 @@ impl<'a> GatedTerminal<'a> {
             Effect::Ended(end) => self.ended(end),
             Effect::Unasked { text, dialect } => self.record_unasked(text, dialect),
             Effect::Forged => self.warn_of_forgery(),
+            Effect::Invented => self.tell_of_invention().await?,
             Effect::Lost(why) => self.lost(why),
         }
         Ok(())
@@ -301,6 +329,11 @@ impl<'a> GatedTerminal<'a> {
         if !std::mem::replace(&mut self.has_forged, true) {
             tracing::warn!(host = %self.session.target, "a mark that the hook did not write");
         }
+    }
+
+    async fn tell_of_invention(&mut self) -> Result<(), Gone> {
+        tracing::warn!(host = %self.session.target, "a shell gave back what nobody had typed");
+        say(self.voice, true, NOT_TYPED).await
     }
 
     async fn show(&mut self, bytes: Vec<u8>) -> Result<(), Gone> {
@@ -347,6 +380,7 @@ impl<'a> GatedTerminal<'a> {
             number: self.asked,
             opens: line.opens,
             stage: Stage::Held(line.bytes.clone()),
+            row: None,
         });
         let submission = match line.exactness {
             Exactness::Unknown => Submission::Opaque {
@@ -370,6 +404,7 @@ impl<'a> GatedTerminal<'a> {
             number: self.asked,
             opens,
             stage: Stage::Refused,
+            row: None,
         });
         Box::pin(self.feed(|gate, effects| gate.answer(Verdict::Cancel, effects))).await
     }
@@ -393,6 +428,13 @@ impl<'a> GatedTerminal<'a> {
         Subject::Rest(self.rest_number)
     }
 
+    /// The row of what runs on top: what comes next is typed to it.
+    fn innermost_row(&self) -> Option<CommandId> {
+        let is_running = |line: &&OpenLine| matches!(line.stage, Stage::Running(_));
+        let line = self.lines.iter().rfind(is_running);
+        line.map_or(self.opener, |line| line.row)
+    }
+
     /// Sends something on its way through the gate.
     fn pass(&self, subject: Subject, submission: Submission, cwd: Option<String>) {
         let request = Request {
@@ -400,6 +442,7 @@ impl<'a> GatedTerminal<'a> {
             channel: self.channel,
             submission,
             cwd,
+            parent: self.innermost_row(),
         };
         let orders = self.to_self.clone();
         let (session, mut submitted) = (self.session.clone(), Submitted { subject, orders });
@@ -447,11 +490,13 @@ impl<'a> GatedTerminal<'a> {
     /// The permit is for the very bytes that the shell waits with, or for nothing.
     async fn run(&mut self, subject: Subject, permit: Permit, reply: oneshot::Sender<Ending>) -> Result<(), Gone> {
         self.withdraw(subject).await?;
-        self.voice.mark(permit.recorded()).await?;
+        let row = permit.recorded();
+        self.voice.mark(row).await?;
         let running = Running::new(reply);
         match (subject, self.stage(subject)) {
             (Subject::Line(_), Some(stage @ Stage::Held(_))) if stage.holds(&permit.redeem()) => {
                 *stage = Stage::Running(running);
+                self.note_row(subject, row);
                 self.let_run(subject).await?;
             }
             (Subject::Rest(_), Some(Stage::Held(input))) => {
@@ -466,6 +511,12 @@ impl<'a> GatedTerminal<'a> {
             _ => running.end(Ending::lost("the shell no longer waits", Duration::ZERO)),
         }
         Ok(())
+    }
+
+    fn note_row(&mut self, subject: Subject, row: Option<CommandId>) {
+        if let Some(line) = self.lines.iter_mut().find(|line| Subject::Line(line.number) == subject) {
+            line.row = row;
+        }
     }
 
     /// Tells the shell to run its line; where that will hide what runs from then on, after that has been decided too.
@@ -579,6 +630,7 @@ impl<'a> GatedTerminal<'a> {
                 dialect,
             },
             cwd: None,
+            parent: None,
         };
         let session = self.session.clone();
         let room = self.way.clone().try_acquire_owned().ok();

@@ -371,11 +371,12 @@ impl<'a> Script<'a> {
             channel: self.channel,
             submission,
             cwd: None,
+            parent: self.reader,
         });
         let (requests, observer) = (requests.collect(), session.observer());
         self.is_recorded = true;
         let gate = session.gate();
-        gate.pass_input(self.reader, requests, &observer, self).await?;
+        gate.pass_input(requests, &observer, self).await?;
         self.flush().await;
         Ok(())
     }

@@ -195,8 +195,11 @@ pub struct NewCommand {
     pub uid: CommandUid,
     /// The session that it belongs to; must be on record.
     pub session_id: SessionId,
-    /// The command that caused it (a file operation of a transfer, a line of an inner shell).
+    /// The command whose input it is: the reader of a script, or what opened the inner shell of a line.
     pub parent_id: Option<CommandId>,
+    /// Whether it is sent as a part of a script: nobody sees it run or end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_read: bool,
     /// When it was submitted.
     pub timestamp: Timestamp,
     /// Who submitted it.

@@ -100,6 +100,7 @@ pub(crate) fn running(session_id: SessionId, text: &str) -> NewCommand {
         uid: CommandUid::new(),
         session_id,
         parent_id: None,
+        is_read: false,
         timestamp: "2026-11-22T13:30:00.25Z".parse().unwrap(),
         user: name("alice"),
         target: name("web-1"),

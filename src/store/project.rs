@@ -86,8 +86,8 @@ fn record(
     };
     let step = Step {
         commands: 1,
-        // Nobody sees a command of a script run or end: it makes its kind no more familiar.
-        ran: i64::from(command.start == Start::Running && command.parent_id.is_none()),
+        // What nobody sees run or end makes its kind no more familiar.
+        ran: i64::from(command.start == Start::Running && !command.is_read),
         asked: i64::from(command.start == Start::Held),
         denied: i64::from(command.start == Start::Denied),
         ..Step::default()

@@ -10,10 +10,11 @@
 use std::mem;
 use std::time::{Duration, Instant};
 
-use super::asking::{hold, lossy, to_target};
+use super::asking::{MAX_HELD, hold, lossy, to_target};
 use super::cooked::Key;
 use super::effect::{Effect, Line, LineEnd, Lost, Verdict};
 use super::greeting::Greeting;
+use super::interrupt::hold_typed;
 use super::keyboard::Keyboard;
 use super::report::{Barrier, Prompted, Report};
 use super::stake::{Stake, prompts_at_stake};
@@ -98,8 +99,10 @@ pub(super) struct Draining {
     sent: Option<Sent>,
     /// The terminal holds type-ahead that the shell will read, unless a barrier gives it back.
     undrained: bool,
-    /// Type-ahead that a barrier gave back.
+    /// What a barrier gives back.
     strays: Vec<u8>,
+    /// All of that; taken by who knows whether it was typed.
+    drained: Option<Vec<u8>>,
     /// User input held back.
     held: Vec<u8>,
     /// User input not held back any longer.
@@ -122,6 +125,7 @@ impl Draining {
             sent: None,
             undrained: false,
             strays: Vec::new(),
+            drained: None,
             held: Vec::new(),
             released: Vec::new(),
             wait: None,
@@ -183,6 +187,11 @@ impl Draining {
         self.sent.as_ref().and_then(|sent| sent.opens)
     }
 
+    /// Once for each barrier: what it gives back of all that was typed before.
+    pub(super) fn strays(&mut self) -> Option<Vec<u8>> {
+        self.drained.take()
+    }
+
     /// Takes the input that is not held back any longer.
     pub(super) fn released(&mut self) -> Vec<u8> {
         mem::take(&mut self.released)
@@ -226,7 +235,7 @@ impl Draining {
                 hold(&mut self.held, bytes);
                 self.type_held(out);
             }
-            _ => hold(&mut self.held, bytes),
+            _ => hold_typed(&mut self.held, bytes, MAX_HELD),
         }
     }
 
@@ -356,17 +365,19 @@ impl Draining {
     fn prompt_drawn(&mut self, out: &mut Vec<Effect>) {
         match self.state {
             State::Barrier if self.undrained => self.lose(out),
-            State::Barrier => self.edit(out),
+            State::Barrier => {
+                self.drained = Some(mem::take(&mut self.strays));
+                self.edit();
+            }
             State::Running | State::Sent => self.lose(out),
             _ => {}
         }
     }
 
-    fn edit(&mut self, out: &mut Vec<Effect>) {
+    fn edit(&mut self) {
         self.state = State::Prompt;
         self.wait = None;
-        self.held.splice(..0, mem::take(&mut self.strays));
-        self.type_held(out);
+        self.released.append(&mut self.held);
     }
 
     /// Types what was held back, up to a key that ends a line.
@@ -484,7 +495,7 @@ impl Draining {
     fn waited(&mut self, out: &mut Vec<Effect>) {
         match self.state {
             State::Sent => self.runs(),
-            State::Signalled => self.edit(out),
+            State::Signalled => self.edit(),
             State::Refused { by_hand: false } => self.erase(out),
             State::Barrier | State::Rearming | State::Refused { by_hand: true } => self.lose(out),
             State::Boot | State::Prompt | State::Asked | State::Running | State::Lost => {}

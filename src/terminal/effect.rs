@@ -29,6 +29,8 @@ pub enum Effect {
     },
     /// The target wrote a mark that the hook did not write now. It was stripped.
     Forged,
+    /// A shell gave back, as typed before its answer, what the user has not typed. It was dropped.
+    Invented,
     /// What runs is not known from here on, until [`Effect::Ready`].
     Lost(Lost),
 }

@@ -70,6 +70,15 @@ impl Layer {
         }
     }
 
+    /// Where it has read all that was typed before now: what it gives back of that.
+    pub(super) fn strays(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Self::Asking(shell) => shell.strays(),
+            Self::Draining(shell) => shell.strays(),
+            Self::Program(_) => None,
+        }
+    }
+
     /// Takes the input that is not held back any longer.
     pub(super) fn released(&mut self) -> Vec<u8> {
         match self {

@@ -34,6 +34,16 @@ impl LineGate {
         }
     }
 
+    /// Whether the target may be told that no more input comes. A hook is answered by input, for as long as its shell lives; a
+    /// screen may only wait to send what it holds.
+    #[must_use]
+    pub fn may_end_input(&self) -> bool {
+        match self {
+            Self::Hook(_) => false,
+            Self::Screen(gate) => gate.holds_nothing(),
+        }
+    }
+
     /// Answers the question that stands. Without one, nothing happens.
     pub fn answer(&mut self, verdict: Verdict, out: &mut Vec<Effect>) {
         match self {

@@ -7,6 +7,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::modes::Modes;
+
 /// How long the output must have rested.
 const REST: Duration = Duration::from_millis(250);
 /// How long nothing at all may stand there before the look-out ends.
@@ -29,8 +31,12 @@ const ASKS_FOR_A_WORD: &[&str] = &[
     "token:",
 ];
 
-/// Announces that a line editor takes pasted text in brackets.
-const BRACKETED_PASTE: &[u8] = b"\x1b[?2004h";
+/// How prompts of other programs than shells end.
+const NOT_SHELLS: &[&str] = &[
+    ">>>", "...", "(gdb)", "mysql>", "sqlite>", "ftp>", "telnet>", "=#", "=>",
+];
+/// How long something must still come after what looked like a prompt and was none.
+const SECOND_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What stands on the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,7 @@ pub(super) enum Found {
 #[derive(Debug)]
 pub(super) struct Lookout {
     tail: Vec<u8>,
+    modes: Modes,
     /// Whether something else than a shell waits for input.
     answering: bool,
     /// What has been typed to it is more than one word, such as a name or a yes.
@@ -66,6 +73,7 @@ impl Lookout {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             tail: Vec::new(),
+            modes: Modes::default(),
             answering: false,
             is_more: false,
             is_shown: false,
@@ -79,8 +87,7 @@ impl Lookout {
 
     /// Takes what the terminal shows.
     pub(super) fn shown(&mut self, now: Instant, bytes: &[u8]) {
-        self.tail.extend_from_slice(bytes);
-        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+        self.append(bytes);
         // What is typed is echoed; only a new line is more than that.
         if self.answering && !bytes.contains(&b'\n') {
             self.is_shown |= is_legible(bytes);
@@ -91,18 +98,40 @@ impl Lookout {
         self.gives_up_at = now + PATIENCE;
     }
 
+    /// What was found was no prompt: this is all that came of an empty line.
+    pub(super) fn tried(&mut self, now: Instant, bytes: &[u8]) {
+        self.append(bytes);
+        self.answers += 1;
+        self.rests_at = (!bytes.is_empty()).then_some(now + REST);
+        self.gives_up_at = now + SECOND_PATIENCE;
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.modes.feed(bytes);
+        self.tail.extend_from_slice(bytes);
+        self.tail.drain(..self.tail.len().saturating_sub(TAIL));
+    }
+
+    /// The line that stands on the terminal, without its escape sequences.
+    pub(super) fn line(&self) -> String {
+        last_line(&self.tail)
+    }
+
+    /// The line that was being typed is forgotten.
+    pub(super) fn interrupted(&mut self) {
+        let answering = self.answering;
+        self.stop_answering();
+        self.answering = answering;
+    }
+
     /// How much of this input is for what waits there now; the rest is to be held back.
     ///
     /// One line: what follows it may already meet the shell.
     pub(super) fn takes(&mut self, now: Instant, bytes: &[u8]) -> usize {
-        // An interrupt is for whatever runs.
-        if matches!(bytes, [0x03 | 0x1c]) {
-            return bytes.len();
-        }
         if !self.answering {
             return 0;
         }
-        let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let end = bytes.iter().position(|byte| may_end_line(*byte));
         let line = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
         self.is_more |= !line.iter().all(u8::is_ascii_graphic);
         let Some(end) = end else {
@@ -128,7 +157,7 @@ impl Lookout {
 
     /// Whether what waits there is known to ask for a word that it shows.
     fn asks_for_a_word(&self) -> bool {
-        let question = last_line(&self.tail).to_lowercase();
+        let question = self.line().to_lowercase();
         ASKS_FOR_A_WORD.iter().any(|words| question.contains(words))
     }
 
@@ -156,14 +185,24 @@ impl Lookout {
         (self.deadline().is_some() && self.gives_up_at <= now).then_some(Found::Nothing)
     }
 
+    /// Whether what stands there looks like the prompt of a shell: by its end, or because a line editor takes pastes. A program
+    /// that has taken the whole screen is none.
+    fn is_prompt(&self) -> bool {
+        let line = self.line();
+        let text = line.trim();
+        let is_other = NOT_SHELLS.iter().any(|end| text.ends_with(end)) || text.chars().count() > MAX_PROMPT;
+        let is_ready = self.modes.marks_pastes() && !text.is_empty();
+        !is_other && !self.modes.is_full_screen() && (is_ready || ends_like_a_prompt(text))
+    }
+
     fn judge(&mut self) -> Option<Found> {
-        if is_prompt(&self.tail) {
+        if self.is_prompt() {
             return Some(Found::Prompt);
         }
         if self.answers >= MAX_ANSWERS {
             return Some(Found::Nothing);
         }
-        let stands = !last_line(&self.tail).trim().is_empty();
+        let stands = !self.line().trim().is_empty();
         self.answering = stands;
         stands.then_some(Found::Question)
     }
@@ -175,21 +214,22 @@ fn is_legible(bytes: &[u8]) -> bool {
     !plain(&String::from_utf8_lossy(bytes)).chars().all(is_star)
 }
 
-/// Whether the last line of an output looks like the prompt of a shell.
-///
-/// By its last character, or because a line editor says that it is ready; not if it looks like python's.
-fn is_prompt(tail: &[u8]) -> bool {
-    let line = last_line(tail);
-    let text = line.trim();
-    let ends_like_one = text.ends_with(['$', '#', '%', '>', '❯', '➜', 'λ']);
-    let is_ready = memchr::memmem::rfind(tail, BRACKETED_PASTE)
-        .is_some_and(|at| !tail.get(at..).unwrap_or_default().contains(&b'\n'));
-    let is_other = text.ends_with(">>>") || text.ends_with("...") || text.chars().count() > MAX_PROMPT;
-    !is_other && (ends_like_one || is_ready)
+/// Whether a key may hand over the line that is typed: any but those that erase. Editors run a line by more than Enter.
+const fn may_end_line(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, 0x08 | 0x15 | 0x17)
+}
+
+/// Whether a text ends as prompts do, and not with a share of something (`42%`).
+fn ends_like_a_prompt(text: &str) -> bool {
+    let share = text
+        .strip_suffix('%')
+        .and_then(|rest| rest.split_whitespace().next_back());
+    let is_share = share.is_some_and(|word| word.chars().all(|character| matches!(character, '0'..='9' | '.' | ',')));
+    !is_share && text.ends_with(['$', '#', '%', '>', '❯', '➜', 'λ'])
 }
 
 /// The text of the last line, without its escape sequences.
-fn last_line(tail: &[u8]) -> String {
+pub(super) fn last_line(tail: &[u8]) -> String {
     let text = String::from_utf8_lossy(tail);
     let line = text.rsplit(['\n', '\r']).find(|line| !plain(line).trim().is_empty());
     line.filter(|_| !ends_with_newline(&text))
@@ -259,6 +299,9 @@ mod tests {
             "%                                   \r \rhost% ",
             "\x1b[?2004hhost right-prompt\x1b[12D",
             "~/src ❯ ",
+            "web-1% ",
+            "% ",
+            "\x1b[?1049hvi\x1b[?1049l$ ",
         ] {
             assert_eq!(found_after(prompt), Some(Found::Prompt), "{prompt:?}");
         }
@@ -274,6 +317,13 @@ mod tests {
             ">>> ",
             "\x1b[?2004h>>> ",
             "mysql: [Warning] Using a password",
+            "mysql> ",
+            "\x1b[?2004h(gdb) ",
+            "postgres=# ",
+            "fetching: 42%",
+            "fetching: 42.5 %",
+            "\x1b[?1049h\x1b[?2004h~\x1b[24;1H\"notes\" 3L, 20B",
+            "\x1b[?1049hroot# ",
         ] {
             assert_eq!(found_after(question), Some(Found::Question), "{question:?}");
         }
@@ -281,7 +331,7 @@ mod tests {
 
     #[test]
     fn output_without_an_open_line_decides_nothing() {
-        for output in ["Last login: today\r\n", "\x1b[2J", "a\n\x1b[m"] {
+        for output in ["Last login: today\r\n", "\x1b[2J", "a\n\x1b[m", "a\n\x1b[?2004h"] {
             assert_eq!(found_after(output), None, "{output:?}");
         }
     }
@@ -291,7 +341,6 @@ mod tests {
         let now = Instant::now();
         let mut lookout = Lookout::new(now);
         assert_eq!(lookout.takes(now, b"rm -rf /\r"), 0, "typed ahead");
-        assert_eq!(lookout.takes(now, b"\x03"), 1, "an interrupt");
         lookout.shown(now, b"Password: ");
         assert_eq!(lookout.takes(now, b"x"), 0);
         assert_eq!(lookout.timed_out(now + REST), Some(Found::Question));
@@ -330,6 +379,30 @@ mod tests {
             lookout.shown(now, shown.as_bytes());
             assert_eq!(lookout.timed_out(now + REST), Some(found), "{question}{line}");
         }
+    }
+
+    #[test]
+    fn any_key_that_an_editor_may_run_a_line_by_is_held_as_enter_is() {
+        let now = Instant::now();
+        for key in ["\r", "\n", "\x04", "\x0f", "\x18\x05", "\x1ba"] {
+            let mut lookout = Lookout::new(now);
+            lookout.shown(now, b"what now: ");
+            lookout.timed_out(now + REST);
+            assert_eq!(lookout.takes(now, format!("reboo\x7fot{key}").as_bytes()), 8, "{key:?}");
+            lookout.shown(now, b"reboot");
+            assert_eq!(lookout.timed_out(now + REST), Some(Found::Nothing), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn an_interrupt_begins_a_new_line() {
+        let now = Instant::now();
+        let mut lookout = Lookout::new(now);
+        lookout.shown(now, b"login: ");
+        lookout.timed_out(now + REST);
+        assert_eq!(lookout.takes(now, b"two words"), 9);
+        lookout.interrupted();
+        assert_eq!(lookout.takes(now, b"alice\r"), 6);
     }
 
     #[test]

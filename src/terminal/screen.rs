@@ -11,7 +11,6 @@ mod echo;
 mod emulator;
 mod entry;
 mod keys;
-mod modes;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +22,7 @@ use self::emulator::{Emulator, Prompt};
 use self::entry::{Entry, Reading};
 use self::keys::{Piece, Typed};
 use super::effect::{Effect, Line, LineEnd, Verdict};
+use super::interrupt::last_signal;
 use crate::command::{Opens, opens, parse};
 use crate::domain::{Dialect, Exactness};
 
@@ -141,8 +141,14 @@ impl ScreenGate {
         self.typed_at = Some(now);
         let room = MAX_HELD.saturating_sub(self.held.len());
         self.held.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        self.interrupt(out);
+        self.signal(out);
         self.advance(now, out);
+    }
+
+    /// Whether all that was typed has gone to the target, or was dropped.
+    #[must_use]
+    pub fn holds_nothing(&self) -> bool {
+        self.held.is_empty() && matches!(self.state, State::Between | State::Typing)
     }
 
     /// Answers the question that stands. Without one, nothing happens.
@@ -312,10 +318,10 @@ impl ScreenGate {
         self.pause_begins();
     }
 
-    /// An interrupt waits for nothing, and what was typed before it and not sent is given up.
-    fn interrupt(&mut self, out: &mut Vec<Effect>) {
+    /// A key that signals waits for nothing, and what was typed before it and not sent is given up.
+    fn signal(&mut self, out: &mut Vec<Effect>) {
         let waits = matches!(self.state, State::Between | State::Settling(_)) && !self.screen.is_alternate();
-        let Some(at) = self.held.iter().rposition(|byte| *byte == INTERRUPT).filter(|_| waits) else {
+        let Some(at) = last_signal(&self.held).filter(|_| waits) else {
             return;
         };
         self.may_still_stand |= matches!(self.state, State::Settling(_));

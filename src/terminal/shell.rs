@@ -8,6 +8,8 @@ use std::{iter, mem};
 
 use super::bootstrap;
 use super::effect::{Effect, Lost, Verdict};
+use super::hooking::{self, Hooking, Late};
+use super::interrupt::{hold_typed, last_signal};
 use super::layer::Layer;
 use super::lookout::{Found, Lookout};
 use super::marks::{Mark, MarkFilter, Segment};
@@ -15,15 +17,14 @@ use super::multiplexer::Telltales;
 use super::pace::Pace;
 use super::probe::LoginShell;
 use super::report::Report;
+use super::trail::Trail;
 use crate::command::Opens;
 
 /// How long a hook may take to show its first prompt.
 const BOOT_LIMIT: Duration = Duration::from_secs(10);
-/// How long an inner shell may take from the line that is typed to it until its hooked prompt.
-const HOOK_LIMIT: Duration = Duration::from_secs(3);
 /// The most inner shells that are followed on top of each other.
 const MAX_INNER: usize = 16;
-/// The most user input and the most output held back, bytes; input on top of it is dropped.
+/// The most user input held back, bytes; what comes on top of it is dropped.
 const MAX_HELD: usize = 1024 * 1024;
 
 /// Makes what tells one hook's marks from others: at least 128 random bits, in hexadecimal.
@@ -100,18 +101,10 @@ enum Above {
     Nothing,
     /// The line that runs may open a shell: its prompt is looked out for.
     Awaited(Lookout),
-    /// A line has been typed to a shell that will place its hook. Its echo is hidden.
+    /// What looks like a shell is to get its hook.
     Hooking(Hooking),
-    /// Something that is not followed.
-    Unknown,
-}
-
-#[derive(Debug)]
-struct Hooking {
-    nonce: String,
-    shell: Option<LoginShell>,
-    hidden: Vec<u8>,
-    deadline: Instant,
+    /// Something that is not followed. Its hook may still come up.
+    Unknown(Option<Hooking>),
 }
 
 /// What stood on a shell that shows a prompt now, and may only have been stopped.
@@ -135,6 +128,8 @@ struct Terminal {
     telltales: Telltales,
     /// Input that waits until it is known what reads it.
     held: Vec<u8>,
+    /// Input that was handed on.
+    trail: Trail,
     pace: Pace,
     boot_deadline: Option<Instant>,
 }
@@ -149,6 +144,7 @@ impl Terminal {
             stopped: None,
             telltales: Telltales::default(),
             held: Vec::new(),
+            trail: Trail::default(),
             pace: Pace::default(),
             boot_deadline: None,
         }
@@ -164,8 +160,8 @@ impl Terminal {
 
     fn shown(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<Effect>) {
         if let Above::Hooking(hooking) = &mut self.above {
-            hooking.hidden.extend_from_slice(bytes);
-            if hooking.hidden.len() > MAX_HELD {
+            out.extend(hooking.shown(now, bytes).map(Effect::ToTarget));
+            if hooking.is_flooded() {
                 self.give_up(Lost::InnerShell, out);
             }
             return;
@@ -187,12 +183,15 @@ impl Terminal {
         if self.boot_deadline.is_some() {
             // The profile has started it: no hook comes up below it.
             self.boot_deadline = Some(now);
-        } else if !self.top().is_at_prompt() && !matches!(self.above, Above::Unknown) {
+        } else if !self.top().is_at_prompt() && !matches!(self.above, Above::Unknown(_)) {
             self.give_up(Lost::Multiplexer, out);
         }
     }
 
     fn show(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
+        if bytes.is_empty() {
+            return;
+        }
         for layer in iter::once(&mut self.bottom).chain(&mut self.inner) {
             layer.shown(bytes);
         }
@@ -210,7 +209,7 @@ impl Terminal {
             [b"R"] => self.bottom.hello(out),
             [b"X"] if matches!(self.above, Above::Hooking(_)) => self.give_up(Lost::InnerShell, out),
             [b"X"] => self.bottom.unhookable(out),
-            [b"N", bash, zsh, fish] => self.place_hook(LoginShell::by_versions(bash, zsh, fish), out),
+            [b"N", bash, zsh, fish] => self.place_hook(LoginShell::by_versions(bash, zsh, fish), now, out),
             _ => out.push(Effect::Forged),
         }
         self.settle(now, out);
@@ -269,8 +268,8 @@ impl Terminal {
         }
         match above {
             Above::Nothing | Above::Awaited(_) => {}
-            Above::Hooking(hooking) => self.show(&hooking.hidden, out),
-            Above::Unknown => out.push(Effect::Ready),
+            Above::Hooking(mut hooking) => self.show(&hooking.reveal(), out),
+            Above::Unknown(_) => out.push(Effect::Ready),
         }
     }
 
@@ -287,39 +286,46 @@ impl Terminal {
         }
     }
 
+    /// The nonce and the shell of a hook that may come up now.
+    fn placed(&self) -> Option<(&str, LoginShell)> {
+        match &self.above {
+            Above::Hooking(hooking) | Above::Unknown(Some(hooking)) => hooking.placed(),
+            Above::Nothing | Above::Awaited(_) | Above::Unknown(None) => None,
+        }
+    }
+
     fn is_hooked_by(&self, mark: &Mark<'_>) -> bool {
-        matches!(&self.above, Above::Hooking(hooking) if hooking.shell.is_some() && mark.carries(&hooking.nonce))
+        self.placed().is_some_and(|(nonce, _)| mark.carries(nonce))
     }
 
     /// The first prompt of an inner shell that has its hook now. It takes the place of the one that is shown already.
     fn hooked(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        if let Above::Hooking(Hooking {
-            nonce,
-            shell: Some(shell),
-            ..
-        }) = mem::replace(&mut self.above, Above::Nothing)
-        {
-            self.inner.push(Layer::hooked(nonce, shell, now));
+        if let Some((nonce, shell)) = self.placed() {
+            let layer = Layer::hooked(nonce.to_owned(), shell, now);
+            self.inner.push(layer);
+            self.above = Above::Nothing;
             self.show(b"\r\x1b[K", out);
         }
     }
 
-    /// Types the inner shell the code of its hook; its terminal is silent.
-    fn place_hook(&mut self, shell: LoginShell, out: &mut Vec<Effect>) {
-        let Above::Hooking(hooking) = &mut self.above else {
-            out.push(Effect::Forged);
-            return;
+    /// Types the inner shell the code of its hook; its terminal is silent. Too late, it is told that there is none: until
+    /// then it takes for code whatever is typed.
+    fn place_hook(&mut self, shell: LoginShell, now: Instant, out: &mut Vec<Effect>) {
+        let code = match &mut self.above {
+            Above::Hooking(hooking) if hooking.wants_code() => hooking.place(shell, now),
+            Above::Unknown(late) if late.as_ref().is_some_and(Hooking::wants_code) => {
+                *late = None;
+                None
+            }
+            _ => {
+                out.push(Effect::Forged);
+                return;
+            }
         };
-        match bootstrap::inner(shell, &hooking.nonce) {
-            Some(code) if hooking.shell.is_none() => {
-                hooking.shell = Some(shell);
-                out.push(Effect::ToTarget(code));
-            }
-            Some(_) => out.push(Effect::Forged),
-            None => {
-                out.push(Effect::ToTarget(bootstrap::NO_CODE.to_vec()));
-                self.give_up(Lost::InnerShell, out);
-            }
+        let is_hopeless = code.is_none() && matches!(self.above, Above::Hooking(_));
+        out.push(Effect::ToTarget(code.unwrap_or_else(|| bootstrap::NO_CODE.to_vec())));
+        if is_hopeless {
+            self.give_up(Lost::InnerShell, out);
         }
     }
 
@@ -329,11 +335,24 @@ impl Terminal {
             self.boot_deadline = None;
         }
         self.look_out(now, out);
-        let mut typed = self.top().released();
+        let mut typed = self.given_back(out);
         if matches!(self.above, Above::Nothing) {
-            typed.splice(..0, mem::take(&mut self.held));
+            typed.append(&mut self.held);
         }
+        typed.append(&mut self.top().released());
         self.user_types(now, &typed, out);
+    }
+
+    /// What the shell on top gives back of the input, as far as the user can have typed it.
+    fn given_back(&mut self, out: &mut Vec<Effect>) -> Vec<u8> {
+        let Some(strays) = self.top().strays() else {
+            return Vec::new();
+        };
+        if self.trail.gave_back(&strays) {
+            return strays;
+        }
+        out.push(Effect::Invented);
+        Vec::new()
     }
 
     /// Looks out for what the line that runs on top opens.
@@ -357,36 +376,42 @@ impl Terminal {
     }
 
     fn user_types(&mut self, now: Instant, bytes: &[u8], out: &mut Vec<Effect>) {
+        let bytes = self.signalled(bytes, out);
         let is_at_prompt = self.top().is_at_prompt();
         let taken = match &mut self.above {
-            Above::Nothing if self.pace.waits() => self.interrupts(bytes),
+            Above::Nothing if self.pace.waits() => 0,
             Above::Nothing if is_at_prompt => self.pace.line(now, bytes),
-            Above::Nothing | Above::Unknown => bytes.len(),
+            Above::Nothing | Above::Unknown(_) => bytes.len(),
             // What was held back comes first.
-            Above::Awaited(_) if !self.held.is_empty() && !matches!(bytes, [0x03 | 0x1c]) => 0,
+            Above::Awaited(_) if !self.held.is_empty() => 0,
             Above::Awaited(lookout) => lookout.takes(now, bytes),
             Above::Hooking(_) => 0,
         };
         let (taken, rest) = bytes.split_at(taken);
-        self.top().user_types(taken, out);
-        let room = MAX_HELD.saturating_sub(self.held.len());
-        self.held.extend_from_slice(rest.get(..room).unwrap_or(rest));
+        self.hand_on(taken, out);
+        hold_typed(&mut self.held, rest, MAX_HELD);
     }
 
-    /// While a line's fate is awaited: how much of the input is an interrupt. A terminal forgets at it what was typed ahead.
-    fn interrupts(&mut self, bytes: &[u8]) -> usize {
-        if !matches!(bytes, [0x03 | 0x1a | 0x1c]) {
-            return 0;
+    /// A key that signals goes past the input that is held, to whatever runs, and that input is forgotten. Gives what follows it.
+    fn signalled<'a>(&mut self, bytes: &'a [u8], out: &mut Vec<Effect>) -> &'a [u8] {
+        match &mut self.above {
+            Above::Nothing if self.pace.waits() => {}
+            Above::Awaited(lookout) if last_signal(bytes).is_some() => lookout.interrupted(),
+            // While a hook is placed, the key would end that.
+            Above::Nothing | Above::Awaited(_) | Above::Hooking(_) | Above::Unknown(_) => return bytes,
         }
+        let Some(at) = last_signal(bytes) else { return bytes };
         self.held.clear();
-        bytes.len()
+        let (signal, rest) = bytes.split_at(at).1.split_at(1);
+        self.hand_on(signal, out);
+        rest
     }
 
     fn deadline(&self) -> Option<Instant> {
         let above = match &self.above {
-            Above::Nothing | Above::Unknown => None,
+            Above::Nothing | Above::Unknown(_) => None,
             Above::Awaited(lookout) => lookout.deadline(),
-            Above::Hooking(hooking) => Some(hooking.deadline),
+            Above::Hooking(hooking) => Some(hooking.deadline()),
         };
         let top = self.inner.last().unwrap_or(&self.bottom);
         let others = [self.boot_deadline, top.deadline(), self.pace.deadline()];
@@ -412,8 +437,11 @@ impl Terminal {
                     self.found(found, now, out);
                 }
             }
-            Above::Hooking(hooking) if hooking.deadline <= now => self.give_up(Lost::InnerShell, out),
-            Above::Hooking(_) | Above::Nothing | Above::Unknown => {}
+            Above::Hooking(hooking) if hooking.deadline() <= now => match hooking.late() {
+                Late::NoShell(lookout) => self.look_on(*lookout, now, out),
+                Late::NoHook => self.give_up(Lost::InnerShell, out),
+            },
+            Above::Hooking(_) | Above::Nothing | Above::Unknown(_) => {}
         }
     }
 
@@ -429,29 +457,56 @@ impl Terminal {
     }
 
     fn start_hooking(&mut self, now: Instant, out: &mut Vec<Effect>) {
-        self.above = Above::Hooking(Hooking {
-            nonce: (self.new_nonce)(),
-            shell: None,
-            hidden: Vec::new(),
-            deadline: now + HOOK_LIMIT,
-        });
-        out.push(Effect::ToTarget(bootstrap::inner_line()));
+        let nonce = (self.new_nonce)();
+        if let Above::Awaited(lookout) = mem::replace(&mut self.above, Above::Nothing) {
+            self.above = Above::Hooking(Hooking::new(nonce, lookout, now));
+            out.push(Effect::ToTarget(hooking::TRY.to_vec()));
+        }
+    }
+
+    /// What looked like a prompt was none.
+    fn look_on(&mut self, mut lookout: Lookout, now: Instant, out: &mut Vec<Effect>) {
+        let hidden = self.reveal(out);
+        lookout.tried(now, &hidden);
+        self.above = Above::Awaited(lookout);
     }
 
     /// What runs above is not followed: the caller decides whether it goes on.
     fn give_up(&mut self, why: Lost, out: &mut Vec<Effect>) {
-        let above = mem::replace(&mut self.above, Above::Unknown);
         out.push(Effect::Lost(why));
-        if let Above::Hooking(hooking) = above {
-            self.show(&hooking.hidden, out);
-        }
+        self.reveal(out);
+        let above = mem::replace(&mut self.above, Above::Nothing);
+        self.above = Above::Unknown(match above {
+            Above::Hooking(hooking) => Some(hooking),
+            Above::Nothing | Above::Awaited(_) | Above::Unknown(_) => None,
+        });
         self.let_go(out);
+    }
+
+    /// Shows what was hidden while a hook was placed.
+    fn reveal(&mut self, out: &mut Vec<Effect>) -> Vec<u8> {
+        let Above::Hooking(hooking) = &mut self.above else {
+            return Vec::new();
+        };
+        let hidden = hooking.reveal();
+        self.show(&hidden, out);
+        hidden
     }
 
     /// Hands on the input that was held back.
     fn let_go(&mut self, out: &mut Vec<Effect>) {
         let held = mem::take(&mut self.held);
-        self.top().user_types(&held, out);
+        self.hand_on(&held, out);
+    }
+
+    fn hand_on(&mut self, bytes: &[u8], out: &mut Vec<Effect>) {
+        let before = out.len();
+        self.top().user_types(bytes, out);
+        for effect in out.iter().skip(before) {
+            if let Effect::ToTarget(sent) = effect {
+                self.trail.note(sent);
+            }
+        }
     }
 
     /// The shell that has the terminal, as far as is known.
@@ -461,374 +516,4 @@ impl Terminal {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-    use crate::terminal::effect::Line;
-
-    thread_local! {
-        static NONCES: Cell<u128> = const { Cell::new(0) };
-    }
-
-    /// 0001, 0002, ... within one test.
-    fn new_nonce() -> String {
-        let number = NONCES.get() + 1;
-        NONCES.set(number);
-        nonce(number)
-    }
-
-    fn nonce(number: u128) -> String {
-        format!("{number:032x}")
-    }
-
-    /// A gate, its clock, and what it wanted so far.
-    struct Session {
-        gate: ShellGate,
-        now: Instant,
-    }
-
-    impl Session {
-        /// At the first prompt of a login shell.
-        fn prompted() -> Self {
-            NONCES.set(0);
-            let now = Instant::now();
-            let (gate, _) = ShellGate::login(LoginShell::Bash, new_nonce, now).unwrap();
-            let mut session = Self { gate, now };
-            session.target("\x1b]7717;?;R\x07");
-            session.marks(1, "D;1;0;/;0");
-            session
-        }
-
-        /// A login shell that runs `line`.
-        fn running(line: &str) -> Self {
-            let mut session = Self::prompted();
-            session.runs(1, 1, line);
-            session
-        }
-
-        /// A login shell whose line opened a bash that is hooked now.
-        fn nested() -> Self {
-            let mut session = Self::running("bash");
-            session.target("in$ ");
-            session.rest();
-            session.target("\x1b]7717;?;N;5.2;;\x07");
-            session.marks(2, "D;1;0;/in;0");
-            session
-        }
-
-        fn target(&mut self, text: &str) -> Vec<Effect> {
-            let mut out = Vec::new();
-            self.gate.from_target(self.now, text.as_bytes(), &mut out);
-            out
-        }
-
-        fn marks(&mut self, layer: u128, body: &str) -> Vec<Effect> {
-            self.target(&format!("\x1b]7717;{};{body}\x07", nonce(layer)))
-        }
-
-        fn user(&mut self, text: &str) -> Vec<Effect> {
-            let mut out = Vec::new();
-            self.gate.from_user(self.now, text.as_bytes(), &mut out);
-            out
-        }
-
-        /// Lets a layer ask about a line at its prompt, and run it.
-        fn runs(&mut self, layer: u128, prompt: u64, line: &str) -> Vec<Effect> {
-            let mut out = self.marks(layer, &format!("G;{prompt}.7;h;{};{line};/;", line.len()));
-            self.gate.answer(Verdict::Run, &mut out);
-            out.extend(self.marks(layer, &format!("V;{prompt}.7;y;")));
-            out
-        }
-
-        /// Lets time pass until the gate wants to be woken.
-        fn rest(&mut self) -> Vec<Effect> {
-            let mut out = Vec::new();
-            self.now = self.gate.deadline().expect("a deadline");
-            self.gate.timed_out(self.now, &mut out);
-            out
-        }
-    }
-
-    fn shown(text: &str) -> Effect {
-        Effect::ToUser(text.as_bytes().to_vec())
-    }
-
-    fn typed(text: &str) -> Effect {
-        Effect::ToTarget(text.as_bytes().to_vec())
-    }
-
-    fn asked(effects: &[Effect]) -> Vec<&str> {
-        let text = |effect| match effect {
-            &Effect::Asking(Line { ref text, .. }) => Some(text.as_str()),
-            _ => None,
-        };
-        effects.iter().filter_map(text).collect()
-    }
-
-    #[test]
-    fn an_inner_shell_is_hooked_at_its_prompt_and_its_lines_are_asked_about() {
-        let mut session = Session::running("sudo -i");
-        assert_eq!(session.target("root# "), [shown("root# ")]);
-        assert_eq!(session.rest(), [Effect::ToTarget(bootstrap::inner_line())]);
-        assert_eq!(session.target(" eval ... echoed"), [], "hidden");
-        let code = session.target("\x1b]7717;?;N;5.2.15(1)-release;;\x07");
-        assert!(matches!(code.as_slice(), [Effect::ToTarget(code)] if code.ends_with(b"\n.\n")));
-        assert_eq!(session.marks(2, "D;1;0;/root;0"), [shown("\r\x1b[K"), Effect::Ready]);
-        assert_eq!(asked(&session.runs(2, 1, "rm -rf /x")), ["rm -rf /x"]);
-    }
-
-    #[test]
-    fn what_a_shell_does_to_refuse_a_line_is_hidden_while_it_says_so() {
-        let mut session = Session::prompted();
-        session.marks(1, "G;1.7;h;2;ls;/;");
-        session.gate.answer(Verdict::Cancel, &mut Vec::new());
-        assert_eq!(session.marks(1, "V;1.7;n;"), [Effect::Cancelled]);
-        session.marks(1, "H;1");
-        assert_eq!(session.target("There are still jobs active"), []);
-        session.marks(1, "H;0");
-        assert_eq!(session.target("$ "), [shown("$ ")]);
-        session.marks(1, "H;1");
-        session.marks(1, "D;2;0;/;0");
-        assert_eq!(session.target("$ "), [shown("$ ")], "a prompt ends it");
-    }
-
-    #[test]
-    fn only_a_refusal_hides_and_only_so_much() {
-        let mut session = Session::prompted();
-        session.marks(1, "H;1");
-        assert_eq!(session.target("text"), [shown("text")]);
-        session.runs(1, 1, "ls");
-        session.marks(1, "H;1");
-        assert_eq!(session.target("text"), [shown("text")]);
-        session.marks(1, "D;2;0;/;0");
-        session.marks(1, "G;2.7;h;2;ls;/;");
-        session.gate.answer(Verdict::Cancel, &mut Vec::new());
-        session.marks(1, "V;2.7;n;");
-        session.marks(1, "H;1");
-        let flood = "x".repeat(1024);
-        assert!((0..100).any(|_| !session.target(&flood).is_empty()));
-    }
-
-    #[test]
-    fn lines_end_from_the_innermost_to_the_outermost() {
-        let mut session = Session::nested();
-        session.runs(2, 1, "exit");
-        let ends = session.marks(1, "D;2;7;/;7");
-        let codes: Vec<_> = ends
-            .iter()
-            .filter_map(|effect| match effect {
-                Effect::Ended(end) => Some(end.exit_code),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(codes, [None, Some(7)]);
-        assert_eq!(asked(&session.runs(1, 2, "ls")), ["ls"]);
-    }
-
-    #[test]
-    fn what_is_typed_ahead_waits_for_the_hook() {
-        let mut session = Session::prompted();
-        session.marks(1, "G;1.7;h;4;bash;/;");
-        session.user("rm -rf /x\r");
-        session.gate.answer(Verdict::Run, &mut Vec::new());
-        assert_eq!(session.marks(1, "V;1.7;y;"), [Effect::Started]);
-        assert_eq!(session.user("more"), []);
-        session.target("$ ");
-        session.rest();
-        session.target("\x1b]7717;?;N;5.2;;\x07");
-        let effects = session.marks(2, "D;1;0;/;0");
-        assert_eq!(effects.last(), Some(&typed("rm -rf /x\r")), "a line at a time");
-    }
-
-    #[test]
-    fn lines_that_come_at_once_go_to_the_prompt_one_by_one() {
-        let mut session = Session::prompted();
-        assert_eq!(session.user("a\rb\rc"), [typed("a\r")]);
-        assert_eq!(session.runs(1, 1, "a").last(), Some(&Effect::Started));
-        assert_eq!(session.marks(1, "D;2;0;/;0").last(), Some(&typed("b\r")));
-        session.runs(1, 2, "b");
-        assert_eq!(session.rest(), [typed("c")], "it runs on, and may want input");
-    }
-
-    #[test]
-    fn a_refused_line_takes_those_behind_it_along_and_so_does_an_interrupt() {
-        let mut session = Session::prompted();
-        session.user("a\rb\r");
-        session.marks(1, "G;1.7;h;1;a;/;");
-        session.gate.answer(Verdict::Cancel, &mut Vec::new());
-        session.marks(1, "V;1.7;n;");
-        assert_eq!(session.marks(1, "D;2;130;/;130"), []);
-        assert_eq!(session.user("c\rd\r"), [typed("c\r")]);
-        assert_eq!(session.user("\x03"), [typed("\x03")]);
-        assert_eq!(session.rest(), []);
-    }
-
-    #[test]
-    fn a_password_reaches_the_program_that_asks_for_it() {
-        let mut session = Session::running("su -");
-        session.target("Password: ");
-        assert_eq!(session.user("sec"), [], "not yet known who reads it");
-        assert_eq!(session.rest(), [typed("sec")]);
-        assert_eq!(
-            session.user("ret\rrm -rf /x\r"),
-            [typed("ret")],
-            "not yet known whether it is shown"
-        );
-        assert_eq!(session.rest(), [typed("\r")], "the next line may meet the shell");
-        session.target("\r\nroot# ");
-        assert_eq!(session.user("ls\r"), []);
-        assert_eq!(session.rest(), [Effect::ToTarget(bootstrap::inner_line())]);
-    }
-
-    #[test]
-    fn a_line_that_opens_nothing_is_not_disturbed() {
-        let mut session = Session::running("cat");
-        session.target("$ ");
-        assert_eq!(session.rest(), [], "it might have ended in no time");
-        assert_eq!(session.gate.deadline(), None);
-        assert_eq!(session.user("ls\r"), [typed("ls\r")]);
-    }
-
-    #[test]
-    fn an_inner_shell_that_does_not_answer_is_unknown_until_the_outer_one_is_back() {
-        let mut session = Session::running("ssh router");
-        session.target("router> ");
-        session.rest();
-        session.target("% Unknown command\r\nrouter> ");
-        assert_eq!(session.user("show\r"), []);
-        assert_eq!(
-            session.rest(),
-            [
-                Effect::Lost(Lost::InnerShell),
-                shown("% Unknown command\r\nrouter> "),
-                typed("show\r")
-            ]
-        );
-        assert_eq!(session.marks(1, "D;2;0;/;0")[0], Effect::Ready);
-    }
-
-    #[test]
-    fn shells_of_a_multiplexer_are_unknown_at_once() {
-        let mut session = Session::prompted();
-        let effects = session.runs(1, 1, "tmux attach");
-        assert_eq!(effects.last(), Some(&Effect::Lost(Lost::Multiplexer)));
-    }
-
-    #[test]
-    fn a_multiplexer_that_nobody_named_is_told_when_it_takes_the_terminal() {
-        let taken = "\x1b[?1049h\x1b[>c\x1b[>q";
-        let lost = [shown(taken), Effect::Lost(Lost::Multiplexer)];
-        assert_eq!(Session::running("./work").target(taken), lost);
-        let mut awaited = Session::running("ssh third");
-        awaited.target("motd\r\n");
-        assert_eq!(awaited.target(taken), lost, "and no hook is typed to it");
-        assert_eq!(awaited.gate.deadline(), None);
-        assert_eq!(
-            Session::prompted().target(taken),
-            [shown(taken)],
-            "a prompt is the shell's"
-        );
-    }
-
-    #[test]
-    fn a_profile_that_starts_a_multiplexer_is_not_waited_for() {
-        let now = Instant::now();
-        let (gate, _) = ShellGate::login(LoginShell::Bash, new_nonce, now).unwrap();
-        let mut session = Session { gate, now };
-        session.target("\x1b[>c\x1b[>q");
-        assert_eq!(session.gate.deadline(), Some(now));
-        assert_eq!(session.rest(), [Effect::Lost(Lost::Shell)]);
-    }
-
-    #[test]
-    fn a_program_of_its_own_may_open_a_shell_too() {
-        NONCES.set(1);
-        let (now, mut out) = (Instant::now(), Vec::new());
-        let gate = ShellGate::program(Opens::Shell, new_nonce, now, &mut out);
-        let mut session = Session { gate, now };
-        assert_eq!(session.user("ls\r"), []);
-        session.target("$ ");
-        session.rest();
-        session.target("\x1b]7717;?;N;5.2;;\x07");
-        assert_eq!(session.marks(2, "D;1;0;/;0").last(), Some(&typed("ls\r")));
-    }
-
-    #[test]
-    fn code_is_sent_once_and_only_when_it_was_wanted() {
-        let mut session = Session::running("cat");
-        assert_eq!(session.target("\x1b]7717;?;N;5.2;;\x07"), [Effect::Forged]);
-        let mut session = Session::running("bash");
-        assert_eq!(session.target("\x1b]7717;?;N;5.2;;\x07"), [Effect::Forged]);
-        session.target("$ ");
-        session.rest();
-        session.target("\x1b]7717;?;N;5.2;;\x07");
-        assert_eq!(session.target("\x1b]7717;?;N;5.2;;\x07"), [Effect::Forged]);
-    }
-
-    #[test]
-    fn an_outer_shell_cannot_speak_while_an_inner_one_has_the_terminal() {
-        let mut session = Session::nested();
-        for mark in ["G;1.9;h;2;ls;/;", "V;1.7;y;", "B", "U;x"] {
-            assert_eq!(session.marks(1, mark), [Effect::Forged], "{mark}");
-        }
-    }
-
-    #[test]
-    fn an_old_prompt_of_an_outer_shell_ends_nothing() {
-        let mut session = Session::nested();
-        assert_eq!(session.marks(1, "D;1;0;/;0"), [Effect::Forged]);
-        assert_eq!(asked(&session.runs(2, 1, "ls")), ["ls"]);
-        let mut session = Session::prompted();
-        session.runs(1, 1, "tmux");
-        assert_eq!(session.marks(1, "D;1;0;/;0"), [Effect::Forged], "still unknown");
-    }
-
-    #[test]
-    fn an_inner_shell_that_was_stopped_is_followed_again() {
-        let mut session = Session::nested();
-        session.runs(2, 1, "suspend");
-        session.marks(1, "D;2;148;/;148");
-        session.runs(1, 2, "fg");
-        session.marks(2, "D;2;0;/in;0");
-        assert_eq!(asked(&session.runs(2, 2, "ls")), ["ls"]);
-    }
-
-    #[test]
-    fn what_was_stopped_unknown_is_unknown_again() {
-        let mut session = Session::prompted();
-        session.runs(1, 1, "tmux");
-        assert_eq!(session.marks(1, "D;2;148;/;148")[0], Effect::Ready);
-        for prompt in 2..4 {
-            let effects = session.runs(1, prompt, "fg");
-            assert_eq!(effects.last(), Some(&Effect::Lost(Lost::InnerShell)));
-            session.marks(1, &format!("D;{};148;/;148", prompt + 1));
-        }
-    }
-
-    #[test]
-    fn a_job_that_was_no_shell_goes_on_undisturbed() {
-        let mut session = Session::running("bash");
-        session.marks(1, "D;2;0;/;0");
-        session.runs(1, 2, "vim");
-        session.marks(1, "D;3;148;/;148");
-        assert_eq!(session.runs(1, 3, "fg").last(), Some(&Effect::Started));
-        assert_eq!(session.user("x\r"), [typed("x\r")]);
-    }
-
-    #[test]
-    fn layers_are_bounded() {
-        let mut session = Session::prompted();
-        let mut last = Vec::new();
-        for layer in 1..=u128::try_from(MAX_INNER).unwrap() + 1 {
-            last = session.runs(layer, 1, "bash");
-            if session.gate.deadline().is_some() {
-                session.target("$ ");
-                session.rest();
-                session.target("\x1b]7717;?;N;5.2;;\x07");
-                session.marks(layer + 1, "D;1;0;/;0");
-            }
-        }
-        assert_eq!(last.last(), Some(&Effect::Lost(Lost::InnerShell)));
-    }
-}
+mod tests;

@@ -376,3 +376,16 @@ fn a_shell_that_is_not_gated_is_refused_where_the_unknown_is_denied() {
     assert_eq!(terminal.finish(), 126);
     assert_eq!(world.bastion.row().state, "denied");
 }
+
+#[test]
+fn the_end_of_the_input_comes_after_the_lines_before_it() {
+    let world = World::new();
+    let typed = "echo one\recho two\rsleep 1\recho three\rexit 5\r";
+    let output = world.alice().arg("-tt").stdin(typed).run("");
+    assert_eq!(output.code, 5, "{output:?}");
+    let rows = world.bastion.rows(5);
+    assert_eq!(
+        commands(&rows),
+        ["echo one", "echo two", "sleep 1", "echo three", "exit 5"]
+    );
+}

@@ -12,6 +12,7 @@ async fn script(fixture: &Fixture) -> (CommandId, Vec<CommandId>) {
     let reader = fixture.store.record(fixture.running("bash -s")).await.unwrap();
     let read = ["ls", "pwd", "id"].map(|text| NewCommand {
         parent_id: Some(reader),
+        is_read: true,
         ..fixture.running(text)
     });
     let recorded = fixture.store.record_all(read.into()).await;
@@ -53,6 +54,7 @@ async fn the_end_of_the_reader_is_the_end_of_what_it_was_sent() {
     let other = script(&fixture).await.1[0];
     let denied = NewCommand {
         parent_id: Some(reader),
+        is_read: true,
         ..fixture.denied("rm -rf /")
     };
     let denied = fixture.store.record(denied).await.unwrap();

@@ -46,9 +46,14 @@ impl Session {
                 Segment::Plain(_) => panic!("{body}"),
             });
         }
-        let released = self.shell.released();
-        self.shell.user_types(&released, &mut out);
+        self.retype(&mut out);
         out
+    }
+
+    /// What was given back or let go is typed again.
+    fn retype(&mut self, out: &mut Vec<Effect>) {
+        let typed = [self.shell.strays().unwrap_or_default(), self.shell.released()].concat();
+        self.shell.user_types(&typed, out);
     }
 
     /// A prompt after a line that ended with `code`, its barrier giving back `strays`.
@@ -84,8 +89,7 @@ impl Session {
             self.now = deadline;
             self.shell.timed_out(deadline, &mut out);
         }
-        let released = self.shell.released();
-        self.shell.user_types(&released, &mut out);
+        self.retype(&mut out);
         out
     }
 }

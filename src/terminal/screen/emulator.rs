@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use avt::{Cell, Cursor, Line, Pen, ScreenKind, Terminal};
 use unicode_width::UnicodeWidthChar as _;
 
-use super::modes::Modes;
+use super::super::modes::Modes;
 
 /// The widest screen that is emulated, in columns.
 const MAX_COLUMNS: u16 = 1000;

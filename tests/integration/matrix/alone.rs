@@ -171,3 +171,20 @@ fn nothing_of_the_hook_is_in_the_environment_or_the_arguments() {
     assert!(shown.ends_with("\n0\n"), "{shown}");
     rows(&stage, session);
 }
+
+#[test]
+fn a_dash_is_not_hooked_where_the_settings_of_a_terminal_are_numbered_otherwise() {
+    let profile = "uname() { echo other; }\nmkdir -p ~/bin; printf '#!/bin/sh\\necho ppc64le\\n' >~/bin/uname; chmod +x ~/bin/uname\nPATH=~/bin:$PATH\n";
+    let (_stage, mut session) = Stage::alone(Shell::Dash, profile);
+    session.shown_by("echo a");
+    let lines = session.leave();
+    assert!(lines.iter().all(|line| line.exactness == "unknown"), "{lines:?}");
+}
+
+#[test]
+fn a_global_alias_is_judged_by_what_it_stands_for() {
+    let (stage, mut session) = Stage::alone(Shell::Zsh, "alias -g ALL='-rf /zz'\n");
+    session.shown_by("touch RAN; rm ALL");
+    assert_eq!(session.leave()[0].state, "denied");
+    assert!(!stage.home(0).join("RAN").exists());
+}

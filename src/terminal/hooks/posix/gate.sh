@@ -105,6 +105,10 @@ __opspilot_install() {
     dash | busybox | mksh | lksh) ;;
     *) __opspilot_nonce='' ;;
   esac
+  # There, Linux has other numbers for a terminal's settings than the bastion reads them by.
+  case $(command uname -m) in
+    alpha* | mips* | parisc* | ppc* | sparc*) __opspilot_nonce='' ;;
+  esac
   if ! (PS1=x PS2=x __opspilot_seq=x) 2>/dev/null || [ -z "$__opspilot_nonce" ]; then
     command printf '\033]7717;?;X\007' >/dev/tty
     return 0

@@ -5,6 +5,8 @@ const MAX_SEQUENCE: usize = 32;
 
 /// The alternate screen, as the first terminals that had one spelled it.
 const OLD_ALTERNATE_SCREEN: &[u8] = b"47";
+/// In all spellings.
+const ALTERNATE_SCREENS: [&[u8]; 3] = [OLD_ALTERNATE_SCREEN, b"1047", b"1049"];
 
 /// Pastes come with a mark before and after.
 const BRACKETED_PASTE: &[u8] = b"2004";
@@ -13,6 +15,7 @@ const BRACKETED_PASTE: &[u8] = b"2004";
 #[derive(Debug, Default)]
 pub(super) struct Modes {
     marks_pastes: bool,
+    is_full_screen: bool,
     /// The sequence as far as it has come.
     sequence: Vec<u8>,
 }
@@ -32,6 +35,11 @@ impl Modes {
     /// Whether pastes are marked.
     pub(super) fn marks_pastes(&self) -> bool {
         self.marks_pastes
+    }
+
+    /// Whether a program has the alternate screen.
+    pub(super) fn is_full_screen(&self) -> bool {
+        self.is_full_screen
     }
 
     fn take(&mut self, byte: u8) -> Option<bool> {
@@ -54,6 +62,9 @@ impl Modes {
         if modes.clone().any(|mode| mode == BRACKETED_PASTE) {
             self.marks_pastes = on;
         }
+        if modes.clone().any(|mode| ALTERNATE_SCREENS.contains(&mode)) {
+            self.is_full_screen = on;
+        }
         modes.any(|mode| mode == OLD_ALTERNATE_SCREEN).then_some(on)
     }
 }
@@ -69,6 +80,12 @@ mod tests {
         assert_eq!(modes.feed(b"04h"), []);
         assert!(modes.marks_pastes());
         assert_eq!(modes.feed(b"\x1b[?1;47;25hx\x1b[?47l"), [(11, true), (18, false)]);
+        for spelling in ["47", "1047", "1049"] {
+            modes.feed(format!("\x1b[?{spelling};1h").as_bytes());
+            assert!(modes.is_full_screen(), "{spelling}");
+            modes.feed(format!("\x1b[?{spelling}l").as_bytes());
+            assert!(!modes.is_full_screen(), "{spelling}");
+        }
         modes.feed(b"\x1b[?2004l");
         assert!(!modes.marks_pastes());
     }
