@@ -39,6 +39,7 @@ fn main() -> anyhow::Result<()> {
     let assessor = Assessor::load(&Risk {
         rules: vec![RULES.into()],
         model: Some(MODEL.into()),
+        installed: None,
     })?;
     let loading = started.elapsed();
     for command in &commands {

@@ -1,12 +1,14 @@
 //! `opspilot check`.
 
+mod questions;
+
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::ConfigArg;
 use super::keys::read_private;
 use crate::config::{Config, ConfigErrors, Problem};
-use crate::risk::{Assessor, RiskError, RulesError};
+use crate::risk::{Assessor, ModelInForce, RiskError, RulesError, model_in_force};
 
 /// Arguments of `opspilot check`.
 #[derive(Debug, clap::Args)]
@@ -22,8 +24,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     if !problems.is_empty() {
         return Err(ConfigErrors::new(problems).into());
     }
+    let questions = questions::warnings(&config);
     super::print(|out| {
-        for warning in &config.warnings {
+        for warning in config.warnings.iter().chain(&questions) {
             writeln!(out, "warning: {warning}")?;
         }
         writeln!(out, "{}", summary(&config))
@@ -95,16 +98,16 @@ fn check_risk(config: &Config) -> Vec<Problem> {
             let remedy = "list a file with rules; `opspilot init` writes the shipped ones";
             vec![config.problem("risk.rules", "there is no rule: every command would be low", remedy)]
         }
-        Ok(assessor) => failing_examples(config, &assessor),
+        Ok(assessor) => failing_examples(&assessor),
     }
 }
 
-fn failing_examples(config: &Config, assessor: &Assessor) -> Vec<Problem> {
+fn failing_examples(assessor: &Assessor) -> Vec<Problem> {
     let faults = assessor.rules.check_examples().into_iter();
     let problems = faults.map(|fault| {
         let verb = if fault.expected { "does not match" } else { "matches" };
         let what = format!("rule `{}` {verb} its example `{}`", fault.rule, fault.example);
-        config.problem("risk.rules", what, "correct the rule or the example")
+        in_rules(fault.file, Some(fault.line), what, "correct the rule or the example")
     });
     problems.collect()
 }
@@ -118,6 +121,14 @@ fn risk_problem(config: &Config, error: RiskError) -> Problem {
         RiskError::Model(error) => {
             let remedy = "install a working model, or set model = \"\" for rules only";
             config.problem("risk.model", error.to_string(), remedy)
+        }
+        RiskError::InstalledModel { number, cause } => {
+            let what = format!("installed model number {number}: {cause}");
+            config.problem("risk.model", what, "go back from it: opspilot model rollback")
+        }
+        RiskError::Installed(error) => {
+            let remedy = "give the directory to the user who runs the daemon";
+            config.problem("server.state_dir", error.to_string(), remedy)
         }
         RiskError::Rules(RulesError::Invalid {
             path,
@@ -145,19 +156,25 @@ fn in_rules(path: String, line: Option<usize>, what: String, remedy: &str) -> Pr
 }
 
 fn summary(config: &Config) -> String {
-    let model = if config.risk.model.is_some() {
-        "a model"
-    } else {
-        "no model"
-    };
     format!(
-        "{} is valid; users: {}, targets: {}, policies: {}, rule files: {}, {model}",
+        "{} is valid; users: {}, targets: {}, policies: {}, rule files: {}, {}",
         config.file.display(),
         config.users.len(),
         config.targets.len(),
         config.policies.len(),
         config.risk.rules.len(),
+        model(config),
     )
+}
+
+fn model(config: &Config) -> String {
+    match model_in_force(&config.risk) {
+        Ok(Some(ModelInForce {
+            number: Some(number), ..
+        })) => format!("installed model number {number}"),
+        Ok(Some(_)) => "the configured model".to_owned(),
+        Ok(None) | Err(_) => "no model".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod init;
 mod keys;
 mod listing;
 pub mod log;
+pub mod model;
 pub mod policy;
 pub mod replay;
 pub mod score;
@@ -58,6 +59,8 @@ enum Command {
     Sessions(sessions::Args),
     /// Play the recording of a terminal
     Replay(replay::Args),
+    /// Say which model scores, install another, roll back
+    Model(model::Args),
     /// Print what an engineer puts in `ssh_config` and `known_hosts`
     ClientConfig(client_config::Args),
     /// Print a completion script
@@ -81,6 +84,7 @@ impl Cli {
             Command::Show(args) => show::run(args),
             Command::Sessions(args) => sessions::run(args),
             Command::Replay(args) => replay::run(args),
+            Command::Model(args) => model::run(args),
             Command::ClientConfig(args) => client_config::run(args),
             Command::Completions(args) => completions::run(args),
         }

@@ -136,6 +136,8 @@ struct Answer<'a> {
     policy: Option<&'a str>,
     decision: Decision,
     remember_s: u64,
+    #[serde(skip)]
+    parts: String,
 }
 
 impl<'a> Answer<'a> {
@@ -156,6 +158,7 @@ impl<'a> Answer<'a> {
             policy: verdict.rule.as_deref(),
             decision: verdict.decision,
             remember_s: verdict.remember.as_secs(),
+            parts: assessment.parts(),
         }
     }
 
@@ -180,9 +183,7 @@ impl<'a> Answer<'a> {
             let sentence = printable_line(&reason.sentence);
             writeln!(out, "reason    {sentence} ({}, {})", reason.rule, reason.level)?;
         }
-        if let (Some(level), Some(confidence)) = (self.ml_level, self.ml_confidence) {
-            writeln!(out, "forest    {level} ({:.0} %)", confidence * 100.0)?;
-        }
+        writeln!(out, "parts     {}", self.parts)?;
         writeln!(out, "policy    {}", self.policy.unwrap_or("none applies"))?;
         writeln!(out, "decision  {}", self.decision)
     }

@@ -1,10 +1,14 @@
 //! `opspilot score`: the daemon's own assessment, for a command or for each line of standard input.
 
+mod lines;
+mod progress;
+
 use std::io::{self, BufRead, Write, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::ConfigArg;
@@ -12,6 +16,8 @@ use crate::command::{self, PATTERN_VERSION};
 use crate::config::{self, Config};
 use crate::domain::{Dialect, Level, printable_line};
 use crate::risk::{Assessment, Assessor, Circumstances, Reason, features};
+use lines::Lines;
+use progress::Progress;
 
 /// Where rules and model are looked for when there is no configuration.
 const RULES_WITHOUT_CONFIG: &str = "config/rules.toml";
@@ -59,7 +65,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let mut output = stdout().lock();
     let outcome = match args.cmd {
         Some(cmd) => scorer.answer(&cmd, &mut output),
-        None => scorer.answer_all(stdin().lock(), &mut output),
+        None => scorer.answer_all(stdin().lock(), &mut output, &mut Progress::on_stderr()),
     };
     match outcome {
         // A reader who has seen enough (`| head`) is no error.
@@ -87,6 +93,7 @@ fn settings(args: &Args) -> anyhow::Result<config::Risk> {
     }
     if args.model.is_some() {
         settings.model.clone_from(&args.model);
+        settings.installed = None;
     }
     if args.rules_only {
         settings.model = None;
@@ -105,6 +112,7 @@ fn bare_settings() -> config::Risk {
     config::Risk {
         rules: vec![RULES_WITHOUT_CONFIG.into()],
         model: Some(MODEL_WITHOUT_CONFIG.into()),
+        installed: None,
     }
 }
 
@@ -117,30 +125,43 @@ struct Scorer {
 }
 
 impl Scorer {
-    fn answer_all(&self, input: impl BufRead, output: &mut impl Write) -> anyhow::Result<()> {
-        for (index, line) in input.split(b'\n').enumerate() {
-            let line = line.context("cannot read standard input")?;
-            let line = String::from_utf8_lossy(&line);
-            if line.trim().is_empty() {
-                continue;
+    /// Answers each line before the next one is read. A line that holds no command is told to the user and left out.
+    fn answer_all(
+        &self,
+        input: impl BufRead,
+        output: &mut impl Write,
+        progress: &mut Progress<impl Write>,
+    ) -> anyhow::Result<()> {
+        let (mut lines, mut faults) = (Lines::new(input), 0);
+        while let Some(line) = lines.next().context("cannot read standard input")? {
+            match self.command_in(line.text.as_deref()) {
+                Ok(None) => {}
+                Ok(Some(cmd)) => self.answer(&cmd, output)?,
+                Err(error) => {
+                    faults += 1;
+                    progress.fault(line.number, &format!("{error:#}; it has no answer"));
+                }
             }
-            let cmd = self
-                .command_in(&line)
-                .with_context(|| format!("standard input, line {}", index + 1))?;
-            self.answer(&cmd, output)?;
+            progress.count(lines.count(), Instant::now());
         }
+        progress.clear();
+        ensure!(faults == 0, "{faults} of {} lines have no answer", lines.count());
         Ok(())
     }
 
-    /// The command that a line of input is, or holds in JSON.
-    fn command_in(&self, line: &str) -> anyhow::Result<String> {
+    /// The command that a line of input is, or holds in JSON; none in a blank one.
+    fn command_in(&self, line: Option<&str>) -> anyhow::Result<Option<String>> {
+        let line = line.context("too long: a line may have 1 MiB")?;
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
         if !(self.json && line.trim_start().starts_with('{')) {
-            return Ok(line.strip_suffix('\r').unwrap_or(line).to_owned());
+            return Ok(Some(line.strip_suffix('\r').unwrap_or(line).to_owned()));
         }
         match serde_json::from_str::<Submission>(line) {
-            Ok(submission) => Ok(submission.cmd),
+            Ok(submission) => Ok(Some(submission.cmd)),
             // A shell's own `{ ...; }` begins with a brace and a blank.
-            Err(_) if line.trim_start().starts_with("{ ") && !line.contains("\"cmd\"") => Ok(line.to_owned()),
+            Err(_) if line.trim_start().starts_with("{ ") && !line.contains("\"cmd\"") => Ok(Some(line.to_owned())),
             Err(error) => Err(error).context("not a JSON object with a \"cmd\" string; correct the line"),
         }
     }
@@ -153,7 +174,9 @@ impl Scorer {
         } else {
             plain(&assessment)
         };
-        writeln!(output, "{text}").context("cannot write the answers")
+        writeln!(output, "{text}")
+            .and_then(|()| output.flush())
+            .context("cannot write the answers")
     }
 }
 
@@ -232,13 +255,7 @@ fn plain(assessment: &Assessment) -> String {
             reason.rule
         )
     }));
-    if let Some(seen) = assessment.prediction {
-        lines.push(format!(
-            "  the forest says {}, {:.0}% sure",
-            seen.level,
-            seen.confidence * 100.0
-        ));
-    }
+    lines.push(format!("  {}", assessment.parts()));
     if !assessment.understood {
         lines.push("  not fully understood".to_owned());
     }
@@ -261,9 +278,10 @@ mod tests {
         no_match = []
     "#;
 
-    fn answers(input: &str, json: bool, features: bool) -> anyhow::Result<String> {
+    /// The answers, what was told beside them, and whether every line had one.
+    fn run(input: &str, json: bool, features: bool) -> (String, String, anyhow::Result<()>) {
         let assessor = Assessor {
-            rules: Rules::load(&[("a.toml", RULES)])?,
+            rules: Rules::load(&[("a.toml", RULES)]).expect("rules"),
             forest: None,
         };
         let scorer = Scorer {
@@ -272,13 +290,20 @@ mod tests {
             features,
             shell: Dialect::Bash,
         };
-        let mut output = Vec::new();
-        scorer.answer_all(input.as_bytes(), &mut output)?;
-        Ok(String::from_utf8(output)?)
+        let (mut output, mut told) = (Vec::new(), Vec::new());
+        let outcome = scorer.answer_all(input.as_bytes(), &mut output, &mut Progress::new(&mut told, false));
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (text(output), text(told), outcome)
+    }
+
+    fn answers(input: &str, json: bool, features: bool) -> String {
+        let (answers, told, outcome) = run(input, json, features);
+        assert_eq!((told.as_str(), outcome.is_ok()), ("", true));
+        answers
     }
 
     fn parsed(input: &str) -> Vec<serde_json::Value> {
-        let text = answers(input, true, true).expect("answers");
+        let text = answers(input, true, true);
         text.lines()
             .map(|line| serde_json::from_str(line).expect("a line of JSON"))
             .collect()
@@ -316,19 +341,29 @@ mod tests {
     }
 
     #[test]
-    fn broken_json_names_its_line() {
-        let error = answers("ls\n{\"cmd\": 1}\n", true, false).expect_err("not a string");
-        assert!(
-            format!("{error:#}").starts_with("standard input, line 2: "),
-            "{error:#}"
+    fn broken_json_is_named_by_its_line_and_the_others_are_answered() {
+        let (answers, told, outcome) = run("ls\n{\"cmd\": 1}\n{\"cmd\"\nfoo\n", true, false);
+        let commands: Vec<_> = answers.lines().filter_map(|line| line.split('"').nth(3)).collect();
+        assert_eq!(commands, ["ls", "foo"]);
+        assert_eq!(told.lines().count(), 2, "{told}");
+        for (line, number) in told.lines().zip([2, 3]) {
+            assert!(
+                line.starts_with(&format!("opspilot: standard input, line {number}: not a JSON")),
+                "{line}"
+            );
+        }
+        assert_eq!(
+            outcome.expect_err("two faults").to_string(),
+            "2 of 4 lines have no answer"
         );
     }
 
     #[test]
     fn the_answer_for_people_holds_no_control_characters() {
-        let text = answers("foo \u{1b}[2J\u{202e}", false, false).expect("an answer");
+        let text = answers("foo \u{1b}[2J\u{202e}", false, false);
         assert!(text.starts_with("high "), "{text}");
         assert!(text.contains("(a.b)"));
+        assert!(text.ends_with("\n  rules: high; no model\n"), "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
     }
 }

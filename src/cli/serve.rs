@@ -70,6 +70,7 @@ async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
     for address in gateway.addresses() {
         tracing::info!(%address, "listening");
     }
+    tracing::info!(model = gate.engine().model_digest().unwrap_or("none"), "ready");
     let control = gateway.control();
     let drain = CancellationToken::new();
     tokio::spawn(cancel_at_signal(

@@ -116,7 +116,7 @@ fn config(root: &Table<'_>, file: &Path) -> Option<Config> {
     let server = sections::server(&root.table("server"), base);
     let state_dir = server.as_ref().map_or(base, |server| &server.state_dir);
     let store = sections::store(&root.table("store"), state_dir);
-    let risk = sections::risk(&root.table("risk"), base);
+    let risk = sections::risk(&root.table("risk"), base, state_dir);
     let confirm = sections::confirm(&root.table("confirm"));
     let (users, targets, policies) = (root.tables("users"), root.tables("targets"), root.tables("policies"));
     root.finish(&[]);

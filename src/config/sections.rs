@@ -108,7 +108,7 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
 }
 
 /// `[risk]`; `base` is the directory of the file.
-pub(super) fn risk(table: &Table<'_>, base: &Path) -> Option<Risk> {
+pub(super) fn risk(table: &Table<'_>, base: &Path, state_dir: &Path) -> Option<Risk> {
     let rules = table.read("rules", vec![base.join("rules.toml")], |value| {
         value.parse_list(values::path(base))
     });
@@ -119,6 +119,7 @@ pub(super) fn risk(table: &Table<'_>, base: &Path) -> Option<Risk> {
     Some(Risk {
         rules: not_empty(table, "rules", rules?)?,
         model: model?,
+        installed: Some(state_dir.join("models")),
     })
 }
 

@@ -108,6 +108,8 @@ pub struct Risk {
     pub rules: Vec<PathBuf>,
     /// The forest; `None` for rules only.
     pub model: Option<PathBuf>,
+    /// The directory of installed models, the newest of which goes before `model`; `None` for none.
+    pub installed: Option<PathBuf>,
 }
 
 /// `[confirm]`: how questions are asked.

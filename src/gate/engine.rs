@@ -6,7 +6,7 @@ use crate::command::Script;
 use crate::config::{Config, ConfigErrors, Target, User};
 use crate::domain::{Channel, Name};
 use crate::policy::{self, Policies};
-use crate::risk::{Assessment, Assessor, Circumstances, RiskError};
+use crate::risk::{Assessment, Assessor, Circumstances, Forest, RiskError};
 
 use super::pending::Claim;
 
@@ -90,10 +90,7 @@ impl Engine {
 
     /// The digest of the model that scores; `None` without one.
     pub fn model_digest(&self) -> Option<&str> {
-        self.assessor
-            .forest
-            .as_ref()
-            .map(super::super::risk::forest::Forest::digest)
+        self.assessor.forest.as_ref().map(Forest::digest)
     }
 
     /// What the policy says; `None` where user or target are not configured any longer.

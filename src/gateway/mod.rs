@@ -183,10 +183,11 @@ impl Control {
         for setting in needs_restart(&old, &new) {
             tracing::warn!(setting, "has changed, which takes effect at the next restart only");
         }
+        let model = engine.model_digest().unwrap_or("none").to_owned();
         self.shared.gate.replace_engine(engine);
         self.shared.own_execs.forget();
         let ended = self.shared.live.end_unknown(&new);
-        tracing::info!(ended, "the new configuration is in force");
+        tracing::info!(ended, model, "the new configuration is in force");
     }
 }
 

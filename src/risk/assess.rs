@@ -2,10 +2,11 @@
 //!
 //! A score and its level say the same: below 0.25 is low, below 0.5 medium, below 0.75 high, the rest critical.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::features::{self, Verdict};
 use super::forest::{Forest, ForestError};
+use super::installed::{InstallError, Installed};
 use super::rules::{Rules, RulesError};
 use super::{Assessment, Circumstances, Prediction, Reason};
 use crate::command::{self, Script};
@@ -48,9 +49,62 @@ pub enum RiskError {
     /// A file of rules has a fault.
     #[error(transparent)]
     Rules(#[from] RulesError),
-    /// The model cannot be used.
+    /// The configured model cannot be used.
     #[error(transparent)]
-    Model(#[from] ForestError),
+    Model(ForestError),
+    /// The installed model that is in force cannot be used.
+    #[error("installed model number {number}: {cause}; or go back from it: opspilot model rollback")]
+    InstalledModel {
+        /// Its number.
+        number: u32,
+        /// Why.
+        cause: ForestError,
+    },
+    /// The directory of installed models cannot be read.
+    #[error(transparent)]
+    Installed(#[from] InstallError),
+}
+
+/// Which model scores.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInForce {
+    /// The model's file.
+    pub path: PathBuf,
+    /// Its number where it was installed; `None` where the configuration names it.
+    pub number: Option<u32>,
+}
+
+impl ModelInForce {
+    fn load(self) -> Result<Forest, RiskError> {
+        let loaded = Forest::load(&self.path, features::digest(), features::NAMES.len());
+        loaded.map_err(|cause| match self.number {
+            Some(number) => RiskError::InstalledModel { number, cause },
+            None => RiskError::Model(cause),
+        })
+    }
+}
+
+/// The model that scores by these settings: the newest that was installed, otherwise the configured one; none where the
+/// configuration wants rules only, whatever is installed.
+///
+/// # Errors
+/// The directory of installed models is there and cannot be read.
+pub fn model_in_force(settings: &config::Risk) -> Result<Option<ModelInForce>, InstallError> {
+    let Some(configured) = &settings.model else {
+        return Ok(None);
+    };
+    let installed = settings.installed.as_deref().map(Installed::new);
+    let newest = installed.map_or(Ok(None), |installed| installed.in_force())?;
+    Ok(Some(newest.map_or_else(
+        || ModelInForce {
+            path: configured.clone(),
+            number: None,
+        },
+        |model| ModelInForce {
+            path: model.path,
+            number: Some(model.number),
+        },
+    )))
 }
 
 impl Assessor {
@@ -60,7 +114,7 @@ impl Assessor {
     /// A file that cannot be read, or has a fault.
     pub fn load(settings: &config::Risk) -> Result<Self, RiskError> {
         let rules = read_rules(&settings.rules)?;
-        let forest = settings.model.as_deref().map(load_forest).transpose()?;
+        let forest = model_in_force(settings)?.map(ModelInForce::load).transpose()?;
         Ok(Self { rules, forest })
     }
 
@@ -120,10 +174,6 @@ fn read_rules(paths: &[PathBuf]) -> Result<Rules, RiskError> {
         .map(|(path, text)| (path.as_str(), text.as_str()))
         .collect();
     Ok(Rules::load(&files)?)
-}
-
-fn load_forest(path: &Path) -> Result<Forest, RiskError> {
-    Ok(Forest::load(path, features::digest(), features::NAMES.len())?)
 }
 
 /// The features, off the parse of the redacted text: the same parse where nothing was redacted.
@@ -410,6 +460,7 @@ mod tests {
         let settings = config::Risk {
             rules: vec!["/nonexistent/rules.toml".into()],
             model: None,
+            installed: None,
         };
         let error = Assessor::load(&settings).unwrap_err().to_string();
         assert!(

@@ -7,18 +7,17 @@
 mod attributes;
 mod calibration;
 mod card;
+mod files;
 mod graph;
 mod operator;
 mod trees;
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 use tract_onnx::tract_hir::internal::{bail, ensure, format_err};
@@ -27,16 +26,13 @@ use super::Prediction;
 use crate::domain::Level;
 use calibration::Calibration;
 pub use calibration::CalibrationError;
-pub use card::CardError;
 use card::{Card, Golden};
+pub use card::{CardError, Facts};
+pub use files::ModelFiles;
 pub use graph::GraphError;
 use trees::CLASSES;
 pub use trees::TreesError;
 
-/// Largest model that is read, in bytes.
-const MAX_MODEL_BYTES: u64 = 8 * 1024 * 1024;
-/// Largest card that is read, in bytes.
-const MAX_CARD_BYTES: u64 = 4 * 1024 * 1024;
 /// How far a probability may be from the trainer's; training works in double precision, ONNX in single.
 const TOLERANCE: f64 = 1e-5;
 
@@ -140,19 +136,28 @@ impl Forest {
     /// A file that cannot be read or is too large, a card that does not fit the program or the model, and a model that is
     /// not one sound forest or does not answer its golden rows.
     pub fn load(model: &Path, features_digest: &str, feature_count: usize) -> Result<Self, ForestError> {
-        let bytes = read(model, MAX_MODEL_BYTES)?;
-        let card_path = model.with_extension("json");
-        let card = Card::parse(&read(&card_path, MAX_CARD_BYTES)?, features_digest, feature_count)
-            .map_err(|cause| ForestError::Card { path: card_path, cause })?;
-        let digest = hex(&Sha256::digest(&bytes));
+        Self::verify(&ModelFiles::read(model)?, features_digest, feature_count)
+    }
+
+    /// The forest of files that have been read, as [`Forest::load`].
+    ///
+    /// # Errors
+    /// A card that does not fit the program or the model, and a model that is not one sound forest or does not answer its
+    /// golden rows.
+    pub fn verify(files: &ModelFiles, features_digest: &str, feature_count: usize) -> Result<Self, ForestError> {
+        let card = Card::parse(&files.card, features_digest, feature_count).map_err(|cause| ForestError::Card {
+            path: files.card_path(),
+            cause,
+        })?;
+        let digest = files.digest();
         if digest != card.model_sha256.to_ascii_lowercase() {
             return Err(ForestError::OtherModel {
-                path: model.to_owned(),
+                path: files.path.clone(),
                 found: digest,
             });
         }
-        Self::from_bytes(&bytes, card, digest, feature_count).map_err(|cause| ForestError::Model {
-            path: model.to_owned(),
+        Self::from_bytes(&files.model, card, digest, feature_count).map_err(|cause| ForestError::Model {
+            path: files.path.clone(),
             cause,
         })
     }
@@ -290,33 +295,6 @@ fn most_probable(probabilities: [f64; CLASSES]) -> Prediction {
         }
     }
     best
-}
-
-/// The whole of a regular file that is no larger than `limit` bytes.
-fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ForestError> {
-    let bytes = read_capped(path, limit).map_err(|cause| ForestError::Read {
-        path: path.to_owned(),
-        cause,
-    })?;
-    bytes.ok_or_else(|| ForestError::TooLarge {
-        path: path.to_owned(),
-        limit,
-    })
-}
-
-fn read_capped(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= limit).then_some(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
-//! How dangerous a command is: rules, features, forest, assessment. No I/O but loading what it is told to load.
+//! How dangerous a command is: rules, features, forest, assessment. No I/O but for the files of rules and models
+//! that it is told to load or to keep.
 
 mod assess;
 pub mod features;
 pub mod forest;
+mod installed;
 mod rules;
 
-pub use assess::{Assessor, RiskError, level};
-pub use forest::{Forest, ForestError};
+pub use assess::{Assessor, ModelInForce, RiskError, level, model_in_force};
+pub use forest::{Forest, ForestError, ModelFiles};
+pub use installed::{InstallError, Installed, InstalledModel};
 pub use rules::{ExampleFault, Rules, RulesError};
 
 use serde::Serialize;
@@ -14,6 +17,14 @@ use serde::Serialize;
 use crate::command::Pattern;
 use crate::context::Snapshot;
 use crate::domain::{History, Level};
+
+/// The forest of files that have been read, if it is one that this program can use.
+///
+/// # Errors
+/// As [`Forest::verify`].
+pub fn verify(files: &ModelFiles) -> Result<Forest, ForestError> {
+    Forest::verify(files, features::digest(), features::NAMES.len())
+}
 
 /// What scoring says of one command.
 #[derive(Debug, Clone)]
@@ -38,6 +49,18 @@ pub struct Assessment {
     pub pattern: Pattern,
     /// The forest's input, in the order of `features::NAMES`; always finite.
     pub features: Vec<f32>,
+}
+
+impl Assessment {
+    /// What each part says, for people: `rules: high; model: medium, 0.75`.
+    #[must_use]
+    pub fn parts(&self) -> String {
+        let model = match self.prediction {
+            Some(seen) => format!("model: {}, {:.2}", seen.level, seen.confidence),
+            None => "no model".to_owned(),
+        };
+        format!("rules: {}; {model}", self.rule_level)
+    }
 }
 
 /// One rule that hit.

@@ -13,6 +13,7 @@ mod schema;
 mod view;
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::command::{self, Script, SimpleCommand};
 use crate::domain::{Dialect, Level};
@@ -33,6 +34,8 @@ pub struct Rules {
 /// One rule.
 #[derive(Debug)]
 struct Rule {
+    /// The file and line that it stands in.
+    place: (Arc<str>, usize),
     id: String,
     family: String,
     level: Level,
@@ -47,8 +50,12 @@ struct Rule {
 
 /// An example of a rule that does not behave as its rule says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("rule `{rule}`: {} `{example}`; correct the rule or the example", if *.expected { "does not match" } else { "matches" })]
+#[error("{file}:{line}: rule `{rule}` {} its example `{example}`; correct the rule or the example", if *.expected { "does not match" } else { "matches" })]
 pub struct ExampleFault {
+    /// The file that the rule is in.
+    pub file: String,
+    /// The line of the rule, from 1.
+    pub line: usize,
     /// The rule's id.
     pub rule: String,
     /// The example.
@@ -68,13 +75,11 @@ impl Rules {
         for (path, text) in files {
             let file = RuleFile::parse(path, text)?;
             for (name, entry) in &file.exceptions {
-                exceptions.insert(name.clone(), entry.compile(path, text)?);
+                exceptions.insert(name.clone(), entry.compile(name, path, text)?);
             }
             for entry in file.rules {
                 refuse_duplicate(&rules, &entry, path, text)?;
-                let rule = Rule::compile(entry, &exceptions, path, text)?;
-
-                rules.push(rule);
+                rules.push(Rule::compile(entry, &exceptions, path, text)?);
             }
             for entry in file.overrides {
                 apply_override(&mut rules, &entry, path, text)?;
@@ -122,6 +127,12 @@ impl Rules {
         self.rules.is_empty()
     }
 
+    /// The level of a rule; `None` where there is no such rule.
+    #[must_use]
+    pub fn level(&self, id: &str) -> Option<Level> {
+        self.rules.iter().find(|rule| rule.id == id).map(|rule| rule.level)
+    }
+
     /// Every rule's id and family, in order.
     pub fn families(&self) -> impl Iterator<Item = (&str, &str)> {
         self.rules.iter().map(|rule| (rule.id.as_str(), rule.family.as_str()))
@@ -139,6 +150,8 @@ impl Rules {
         let wrong = examples.filter(|(example, expected)| self.hits(rule, example) != *expected);
         wrong
             .map(|(example, expected)| ExampleFault {
+                file: rule.place.0.to_string(),
+                line: rule.place.1,
                 rule: rule.id.clone(),
                 example: example.clone(),
                 expected,
@@ -196,6 +209,7 @@ impl Rule {
             unless.push(known.clone());
         }
         Ok(Self {
+            place: (path.into(), at),
             id: entry.id.into_inner(),
             family: entry.family,
             level: entry.level,

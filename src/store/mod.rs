@@ -7,6 +7,7 @@
 //! Every change is an event, chained by digest to all before it; the tables are what follows from the events, written in
 //! the same transaction. Nothing outside this room knows that it is `SQLite`.
 
+mod asked;
 mod cache;
 mod chain;
 mod change;
@@ -30,6 +31,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+pub use asked::AskedRule;
 pub use chain::ChainState;
 pub use change::{
     Aftermath, Answer, End, Forecast, HostInfo, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot,

@@ -14,6 +14,7 @@
 mod harness;
 
 mod bad_input;
+mod check;
 mod cli;
 mod confirmation;
 mod containers;
@@ -22,14 +23,17 @@ mod exec;
 mod floors;
 mod inner_shells;
 mod matrix;
+mod model;
 mod multiplexers;
 mod probe;
 mod prompt;
+mod questions;
 mod record;
 mod recording;
 mod reload;
 mod replay;
 mod routing;
+mod score;
 mod screen;
 mod screen_gate;
 mod script;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::calibration::{Calibration, CalibrationError, Curve};
 use super::trees::CLASSES;
@@ -59,6 +60,26 @@ pub(super) struct Card {
     pub(super) calibration: Calibration,
     /// Rows with the answers that the model must give.
     pub(super) golden: Vec<Golden>,
+}
+
+/// What a card says for people. Whatever is not in it, or is not what it should be, is not known.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Facts {
+    /// The features that the model was trained on.
+    pub features: FeatureFacts,
+    /// How it was trained: numbers of commands and rows, seed, digests, versions.
+    pub training: Map<String, Value>,
+    /// How it did on commands that it had not seen.
+    pub metrics: Map<String, Value>,
+}
+
+/// What a card says of the features.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct FeatureFacts {
+    /// The digest of their list.
+    pub digest: Option<String>,
 }
 
 /// One row with the answer that the trainer got.

@@ -42,7 +42,7 @@ fn bytes_that_are_not_onnx_are_refused() {
 #[test]
 fn graphs_that_are_more_or_other_than_one_forest_are_refused() {
     type Edit = fn(&mut ModelProto);
-    let cases: [(Edit, GraphError); 16] = [
+    let cases: [(Edit, GraphError); 17] = [
         (|model| model.graph = None, GraphError::NoGraph),
         (
             |model| model.functions.push(FunctionProto::default()),
@@ -95,6 +95,10 @@ fn graphs_that_are_more_or_other_than_one_forest_are_refused() {
             GraphError::Wiring("outputs"),
         ),
         (keep_only_the_label, GraphError::Outputs),
+        (
+            |model| node(model).output.push("z".to_owned()),
+            GraphError::Wiring("outputs"),
+        ),
         (feed_the_output_back, GraphError::Outputs),
     ];
     for (edit, expected) in cases {
@@ -130,6 +134,10 @@ fn operations_beside_the_forest_are_refused_by_name() {
         "ConstantOfShape",
         "Loop",
         "If",
+        "Add",
+        "Identity",
+        "Expand",
+        "ReduceSum",
     ];
     for name in operations {
         let mut model = specimen::model();

@@ -10,7 +10,8 @@ use tract_onnx::pb::{
     attribute_proto::AttributeType, tensor_proto::DataType, tensor_shape_proto, type_proto,
 };
 
-use super::{Forest, ForestError, hex};
+use super::files::hex;
+use super::{Forest, ForestError};
 use sha2::{Digest, Sha256};
 
 /// The digest that the specimen's card names.

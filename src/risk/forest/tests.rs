@@ -1,7 +1,11 @@
 #![expect(clippy::float_cmp, reason = "the specimen's probabilities are exact in binary")]
 
-use serde_json::{Value, json};
+use std::fs::File;
 
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::files::{MAX_CARD_BYTES, MAX_MODEL_BYTES, hex};
 use super::specimen::{self, FEATURE_COUNT, FEATURES, card, files, load, load_bytes, specimen_bytes};
 use super::*;
 use crate::risk::features;

@@ -144,8 +144,10 @@ impl RuleEntry {
 }
 
 impl ConditionEntry {
-    pub(super) fn compile(&self, path: &str, text: &str) -> Result<Condition, RulesError> {
-        let at = text.find("[exceptions").map_or(1, |place| line(text, place));
+    /// The condition of the exception `name`.
+    pub(super) fn compile(&self, name: &str, path: &str, text: &str) -> Result<Condition, RulesError> {
+        let header = text.find(&format!("[exceptions.{name}]"));
+        let at = header.map_or(1, |place| line(text, place));
         Condition::compile(self, path, at)
     }
 }

@@ -204,7 +204,7 @@ fn an_example_that_does_not_hold_is_found() {
     assert_eq!(faults.len(), 1);
     assert_eq!(
         faults[0].to_string(),
-        "rule `a.b`: matches `foo`; correct the rule or the example"
+        "a.toml:2: rule `a.b` matches its example `foo`; correct the rule or the example"
     );
 }
 

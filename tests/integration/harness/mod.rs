@@ -19,6 +19,7 @@ pub(crate) use key::Key;
 pub(crate) use process::{Child, opspilot};
 pub(crate) use record::Row;
 pub(crate) use sshd::Sshd;
+pub(crate) use stream::Stream;
 pub(crate) use wait::{eventually, free_port};
 
 /// The prompt of the target's interactive bash.
