@@ -8,6 +8,7 @@ mod condition;
 mod error;
 mod glob;
 mod index;
+mod mention;
 mod raw;
 mod schema;
 mod view;
@@ -15,14 +16,14 @@ mod view;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::command::{self, Script, SimpleCommand};
+use crate::command::{self, Script};
 use crate::domain::{Dialect, Level};
 use crate::risk::Reason;
 use condition::Condition;
 pub use error::RulesError;
-use index::Index;
+use index::{Index, Place};
 use schema::{OverrideEntry, RuleEntry, RuleFile};
-use view::View;
+use view::{Texts, View};
 
 /// Rules ready to match. Cheap to share, never changed once loaded.
 #[derive(Debug)]
@@ -92,19 +93,16 @@ impl Rules {
     /// The rules that hit, the gravest first, in the order of the files among equals.
     ///
     /// A script that was not understood is matched by its raw text as well, so that what the parser could not follow
-    /// never makes it look more harmless than its words do.
+    /// never makes it look more harmless than its words do. What a plain script only speaks of is left out.
     #[must_use]
     pub fn matches(&self, script: &Script) -> Vec<Reason> {
+        let script = &*mention::without(script);
+        let texts = Texts::new(script);
         let mut hits = BTreeSet::new();
-        self.match_text(script, &mut hits);
-        for command in &script.commands {
-            self.match_command(&self.view(script, command), &mut hits);
-        }
+        self.match_text(&texts, &mut hits);
+        self.match_commands(&texts, &mut hits);
         if !script.understood() {
-            let guessed = raw::guess(script);
-            for command in &guessed.commands {
-                self.match_command(&self.view(&guessed, command), &mut hits);
-            }
+            self.match_commands(&Texts::new(&raw::guess(script)), &mut hits);
         }
         let mut reasons: Vec<_> = hits
             .into_iter()
@@ -164,22 +162,35 @@ impl Rules {
         reasons.iter().any(|reason| reason.rule == rule.id)
     }
 
-    fn view<'a>(&self, script: &'a Script, command: &'a SimpleCommand) -> View<'a> {
-        View::new(script, command, |program| self.index.names(program))
-    }
-
-    fn match_text(&self, script: &Script, hits: &mut BTreeSet<usize>) {
-        for candidate in self.index.for_text() {
-            if self.rules.get(candidate).is_some_and(|rule| rule.hits_text(script)) {
-                hits.insert(candidate);
+    fn match_text(&self, texts: &Texts<'_>, hits: &mut BTreeSet<usize>) {
+        for Place { rule, condition } in self.index.for_text() {
+            if !hits.contains(&rule)
+                && self
+                    .rules
+                    .get(rule)
+                    .is_some_and(|rule| rule.hits_text(condition, texts))
+            {
+                hits.insert(rule);
             }
         }
     }
 
+    fn match_commands(&self, texts: &Texts<'_>, hits: &mut BTreeSet<usize>) {
+        for command in &texts.script().commands {
+            let view = View::new(texts, command, |program| self.index.names(program));
+            self.match_command(&view, hits);
+        }
+    }
+
     fn match_command(&self, view: &View<'_>, hits: &mut BTreeSet<usize>) {
-        for candidate in self.index.for_command(view) {
-            if !hits.contains(&candidate) && self.rules.get(candidate).is_some_and(|rule| rule.hits_command(view)) {
-                hits.insert(candidate);
+        for Place { rule, condition } in self.index.for_command(view) {
+            if !hits.contains(&rule)
+                && self
+                    .rules
+                    .get(rule)
+                    .is_some_and(|rule| rule.hits_command(condition, view))
+            {
+                hits.insert(rule);
             }
         }
     }
@@ -229,21 +240,18 @@ impl Rule {
         }
     }
 
-    fn hits_command(&self, view: &View<'_>) -> bool {
-        self.when
-            .iter()
-            .any(|condition| condition.speaks_of_commands() && condition.holds(view))
+    /// Whether the condition at this place of `when` makes it hit.
+    fn hits_command(&self, condition: usize, view: &View<'_>) -> bool {
+        self.when.get(condition).is_some_and(|condition| condition.holds(view))
             && !self.unless.iter().any(|condition| condition.holds(view))
     }
 
-    fn hits_text(&self, script: &Script) -> bool {
+    fn hits_text(&self, condition: usize, texts: &Texts<'_>) -> bool {
+        let mut exceptions = self.unless.iter().filter(|condition| !condition.speaks_of_commands());
         self.when
-            .iter()
-            .any(|condition| !condition.speaks_of_commands() && condition.holds_for_text(script))
-            && !self
-                .unless
-                .iter()
-                .any(|condition| !condition.speaks_of_commands() && condition.holds_for_text(script))
+            .get(condition)
+            .is_some_and(|condition| condition.holds_for_text(texts))
+            && !exceptions.any(|condition| condition.holds_for_text(texts))
     }
 }
 

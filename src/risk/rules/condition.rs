@@ -5,8 +5,8 @@ use regex::bytes::{Regex, RegexBuilder};
 use super::error::RulesError;
 use super::glob::Names;
 use super::schema::ConditionEntry;
-use super::view::View;
-use crate::command::{Doubt, OperandClass, Script};
+use super::view::{Texts, View};
+use crate::command::{Doubt, OperandClass};
 
 /// What must hold, all of it, of one simple command or of the whole text.
 #[derive(Debug, Clone)]
@@ -90,23 +90,19 @@ impl Condition {
         self.program.as_ref()
     }
 
-    pub(super) fn holds_for_text(&self, script: &Script) -> bool {
-        self.text
-            .as_ref()
-            .is_none_or(|regex| regex.is_match(script.text.as_bytes()))
-            && self
-                .doubt
-                .as_ref()
-                .is_none_or(|doubts| doubts.iter().any(|doubt| script.doubts.contains(doubt)))
+    pub(super) fn holds_for_text(&self, texts: &Texts<'_>) -> bool {
+        let doubted = |doubts: &Vec<Doubt>| doubts.iter().any(|doubt| texts.script().doubts.contains(doubt));
+        self.doubt.as_ref().is_none_or(doubted) && self.text.as_ref().is_none_or(|pattern| texts.has(pattern))
     }
 
     pub(super) fn holds(&self, view: &View<'_>) -> bool {
+        // What is cheap to look at comes first.
         self.program_holds(view)
+            && self.surroundings_hold(view)
+            && self.redirections_hold(view)
             && self.words_hold(view)
             && self.operands_hold(view)
-            && self.redirections_hold(view)
-            && self.surroundings_hold(view)
-            && self.holds_for_text(view.script())
+            && self.holds_for_text(view.texts())
     }
 
     fn program_holds(&self, view: &View<'_>) -> bool {

