@@ -9,7 +9,7 @@
 //! Relative paths are taken from the root of the crate. Every command is scored once unmeasured, then once measured, on
 //! one thread: parsing, features, rules, forest, redaction and pattern, as in the daemon and in `opspilot score`.
 //! Printed are the time to load rules and model in milliseconds, and of the times for a command p50, p99 and the
-//! longest in microseconds.
+//! longest in microseconds; then the milliseconds that each of some hostile lines takes, which should stay below 20.
 
 use std::fs;
 use std::hint::black_box;
@@ -47,7 +47,8 @@ fn main() -> anyhow::Result<()> {
     }
     let mut times: Vec<Duration> = commands.iter().map(|command| score(&assessor, command)).collect();
     times.sort_unstable();
-    report(loading, &times).context("cannot write the figures")
+    report(loading, &times).context("cannot write the figures")?;
+    report_hostile(&assessor).context("cannot write the figures")
 }
 
 fn score(assessor: &Assessor, command: &str) -> Duration {
@@ -66,6 +67,58 @@ fn report(loading: Duration, sorted: &[Duration]) -> io::Result<()> {
         writeln!(output, "{name}       {:.0} us", micros(percentile(sorted, percent)))?;
     }
     Ok(())
+}
+
+fn report_hostile(assessor: &Assessor) -> io::Result<()> {
+    let mut output = stdout().lock();
+    for (name, line) in hostile() {
+        score(assessor, &line);
+        let time = score(assessor, &line);
+        writeln!(output, "{:7.1} ms  {name}", time.as_secs_f64() * 1e3)?;
+    }
+    Ok(())
+}
+
+/// Lines that are made to cost more than they look.
+fn hostile() -> Vec<(&'static str, String)> {
+    vec![
+        ("64 KiB of commands", "rm x\n".repeat(13_000)),
+        ("100,000 words", "x ".repeat(100_000)),
+        ("10,000 nested $(", "$(".repeat(10_000)),
+        (
+            "10,000 nested $(, closed",
+            format!("echo {}x{}", "$(".repeat(10_000), ")".repeat(10_000)),
+        ),
+        ("a pipe of 20,000 stages", vec!["a"; 20_000].join("|")),
+        ("<<E$[ and two tabs", "<<E$[\t\t".to_owned()),
+        ("26 parentheses", "(".repeat(26)),
+        ("9,000 substitutions", "a $(b) ".repeat(9_000)),
+        (
+            "values that grow",
+            format!("a=xxxxxxxx{}", "; a=$a$a$a$a".repeat(2_000)),
+        ),
+        (
+            "1,500 patterns",
+            format!("a={}; {}", "x".repeat(1_000), "echo ${a//*x*y/}; ".repeat(1_500)),
+        ),
+        (
+            "2,000 calls",
+            format!("f() {{ a $1; c=$2; }}; {}", "f x y; ".repeat(2_000)),
+        ),
+        ("1,900 loops", "for i in a b; do c=$c$i; done; ".repeat(1_900)),
+        (
+            "a tree of aliases",
+            (0..500)
+                .map(|n| format!("alias a{n}='a{0} a{0}'; ", n + 1))
+                .chain(["a0".to_owned()])
+                .collect(),
+        ),
+        ("1,500 here-documents", "sh <<E\nls $x\nE\n".repeat(1_500)),
+        (
+            "3,000 calls in Python",
+            format!("python3 -c '{}'", "system(a);a=\"x\";".repeat(3_000)),
+        ),
+    ]
 }
 
 /// The smallest time that at least `percent` of all do not exceed; zero of none.

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::arithmetic;
 use super::brace;
 use super::decode;
 use super::heredoc;
@@ -255,17 +256,26 @@ impl<'a> Cook<'a> {
     }
 
     fn substitute(&mut self, elements: &[String], raw: &str) {
-        self.hides |= raw.starts_with("$(") || raw.starts_with('`') || raw.contains("IFS") || self.present;
-        if self.splits && raw.ends_with("[@]}") {
+        let is_cut = raw.starts_with("${") && raw.contains(['#', '%', '/', '^', ',', '!']);
+        self.hides |= raw.starts_with("$(") || raw.starts_with('`') || raw.contains("IFS") || is_cut || self.present;
+        let is_list = raw.contains("[@]") || raw == "$@" || raw.starts_with("${@");
+        if self.splits && is_list && (self.in_quotes || raw.ends_with("[@]}")) {
             self.separate(elements);
-            return;
-        }
-        if self.in_quotes {
+        } else if self.in_quotes {
             self.push(&elements.join(" "));
-            return;
+        } else if let Some(separators) = self.variables.separators() {
+            self.split(elements, &separators);
+        } else {
+            self.constant = false;
+            self.push(raw);
         }
-        let joined = elements.join(" ");
-        for (index, part) in joined.split([' ', '\t', '\n']).enumerate() {
+    }
+
+    /// Ends a word at every one of `separators`, and after every element of a list.
+    fn split(&mut self, elements: &[String], separators: &str) {
+        let ends = |character: char| separators.contains(character);
+        let parts = elements.iter().flat_map(|element| element.split(ends));
+        for (index, part) in parts.enumerate() {
             if index > 0 {
                 self.end_field();
             }
@@ -278,6 +288,10 @@ impl<'a> Cook<'a> {
 
     /// `"${list[@]}"`: each element is a word of its own.
     fn separate(&mut self, elements: &[String]) {
+        // Of an empty list, not even an empty word is left.
+        if elements.is_empty() && self.text.is_empty() {
+            self.present = false;
+        }
         for (index, element) in elements.iter().enumerate() {
             if index > 0 {
                 self.end_field();
@@ -294,8 +308,8 @@ impl<'a> Cook<'a> {
     }
 
     fn evaluate(&self, raw: &str) -> Option<Vec<String>> {
-        if raw.starts_with("$((") {
-            return None;
+        if let Some(inner) = raw.strip_prefix("$((").and_then(|inner| inner.strip_suffix("))")) {
+            return arithmetic::evaluate(inner, self.variables).map(|value| vec![value.to_string()]);
         }
         if let Some(inner) = raw.strip_prefix("${") {
             return self.variables.parameter(inner.strip_suffix('}')?);
@@ -311,6 +325,9 @@ impl<'a> Cook<'a> {
 
     /// The output of a substitution whose commands only compute text.
     fn substitution(&self, inner: &str) -> Option<Vec<String>> {
+        if inner.trim().is_empty() {
+            return Some(vec![String::new()]);
+        }
         if self.depth >= MAX_DEPTH || inner.len() > MAX_COMPUTED {
             return None;
         }

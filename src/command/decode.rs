@@ -1,6 +1,7 @@
 //! Programs that only compute text, computed: what ends up in a shell's input.
 
 use super::brace::ansi_c;
+use super::filters;
 use super::{SimpleCommand, Word};
 
 /// Longest text that is computed, in bytes.
@@ -17,19 +18,24 @@ pub(super) fn output(stages: &[SimpleCommand], input: Option<String>) -> Option<
 
 /// What one command prints, given its input.
 pub(super) fn run(command: &SimpleCommand, input: Option<String>) -> Option<String> {
-    let arguments = constant(command.arguments())?;
     let input = own_input(command).or(input);
+    if command.program() == Some("tee") {
+        return input;
+    }
+    let arguments = constant(command.arguments())?;
     match command.program()? {
         "echo" => Some(echo(&arguments)),
         "printf" => printf(&arguments),
-        "cat" | "tee" if arguments.iter().all(|argument| *argument == "-") => input,
+        "cat" if arguments.iter().all(|argument| *argument == "-") => input,
         "base64" if has_any(&arguments, &["-d", "-D", "--decode", "-di", "-id"]) => base64(&input?),
-        "openssl" if has_any(&arguments, &["base64"]) && has_any(&arguments, &["-d"]) => base64(&input?),
+        "openssl" if is_base64_of_openssl(&arguments) => base64(&input?),
+        "base32" if has_any(&arguments, &["-d", "-D", "--decode"]) => base32(&input?),
+        "basename" => Some(arguments.first()?.trim_end_matches('/').rsplit('/').next()?.to_owned()),
         "xxd" if is_plain_reverse(&arguments) => hexadecimal(&input?),
         "rev" => Some(reversed_lines(&input?)),
         "tr" => translate(&arguments, &input?),
         program @ ("which" | "command" | "type") => located(program, &arguments),
-        _ => None,
+        program => filters::run(program, &arguments, &input?),
     }
 }
 
@@ -42,6 +48,14 @@ fn constant(words: &[Word]) -> Option<Vec<&str>> {
 
 fn has_any(arguments: &[&str], wanted: &[&str]) -> bool {
     arguments.iter().any(|argument| wanted.contains(argument))
+}
+
+/// `openssl base64 -d`, `openssl enc -base64 -d`: no cipher.
+fn is_base64_of_openssl(arguments: &[&str]) -> bool {
+    let only = ["base64", "enc", "-base64", "-a", "-d", "-A"];
+    has_any(arguments, &["base64", "-base64", "-a"])
+        && has_any(arguments, &["-d"])
+        && arguments.iter().all(|argument| only.contains(argument))
 }
 
 /// The text of a here-document or here-string on the command itself.
@@ -69,7 +83,7 @@ fn echo(arguments: &[&str]) -> String {
 }
 
 /// `printf` for formats of text, `%s`, `%b` and `%%`.
-fn printf(arguments: &[&str]) -> Option<String> {
+pub(super) fn printf(arguments: &[&str]) -> Option<String> {
     let arguments = if arguments.first() == Some(&"--") {
         arguments.get(1..)?
     } else {
@@ -95,7 +109,8 @@ fn formatted<'a>(format: &str, values: &mut impl Iterator<Item = &'a &'a str>) -
         let kind = conversion.chars().next()?;
         match kind {
             '%' => printed.push('%'),
-            's' => printed.push_str(values.next().copied().unwrap_or_default()),
+            's' | 'd' | 'i' => printed.push_str(values.next().copied().unwrap_or_default()),
+            'c' => printed.extend(values.next().and_then(|value| value.chars().next())),
             'b' => printed.push_str(&ansi_c(values.next().copied().unwrap_or_default())),
             _ => return None,
         }
@@ -105,7 +120,7 @@ fn formatted<'a>(format: &str, values: &mut impl Iterator<Item = &'a &'a str>) -
     Some(printed)
 }
 
-fn base64(text: &str) -> Option<String> {
+pub(super) fn base64(text: &str) -> Option<String> {
     let (mut bits, mut held, mut decoded) = (0_u32, 0_u32, Vec::new());
     for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
         let value = match byte {
@@ -127,6 +142,25 @@ fn base64(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
+fn base32(text: &str) -> Option<String> {
+    let (mut bits, mut held, mut decoded) = (0_u32, 0_u32, Vec::new());
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'2'..=b'7' => byte - b'2' + 26,
+            _ => return None,
+        };
+        bits = (bits << 5) | u32::from(value);
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            decoded.push(u8::try_from(bits >> held & 0xff).unwrap_or_default());
+            bits &= (1 << held) - 1;
+        }
+    }
+    String::from_utf8(decoded).ok()
+}
+
 /// `xxd -r -p` and its spellings.
 fn is_plain_reverse(arguments: &[&str]) -> bool {
     let flags: String = arguments
@@ -136,7 +170,7 @@ fn is_plain_reverse(arguments: &[&str]) -> bool {
     flags.contains('r') && flags.contains('p') && arguments.iter().all(|argument| argument.starts_with('-'))
 }
 
-fn hexadecimal(text: &str) -> Option<String> {
+pub(super) fn hexadecimal(text: &str) -> Option<String> {
     let digits: Vec<u32> = text
         .chars()
         .filter(|character| !character.is_whitespace())
@@ -173,10 +207,14 @@ fn translate(arguments: &[&str], input: &str) -> Option<String> {
 }
 
 fn characters(set: &str) -> Option<Vec<char>> {
+    let set = set
+        .replace("[:lower:]", "a-z")
+        .replace("[:upper:]", "A-Z")
+        .replace("[:digit:]", "0-9");
     if set.contains("[:") {
         return None;
     }
-    let set: Vec<char> = ansi_c(set).chars().collect();
+    let set: Vec<char> = ansi_c(&set).chars().collect();
     let mut listed = Vec::new();
     let mut rest = set.as_slice();
     while let Some((first, tail)) = rest.split_first() {

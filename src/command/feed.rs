@@ -1,5 +1,6 @@
 //! What a shell would read as its commands from a pipe, a here-document or a process substitution.
 
+use super::stdin::call_with_text;
 use super::unwrap::is_shell;
 use super::variables::Variables;
 use super::{Origin, SimpleCommand, Word, cook, decode};
@@ -30,15 +31,19 @@ pub(super) fn input(commands: &[SimpleCommand], index: usize, variables: &Variab
         return Fed::Nothing;
     };
     if matches!(&command.origin, Origin::Wrapped(by) if by == "xargs") {
-        return operands(commands, command).map_or(Fed::Nothing, Fed::Operands);
+        return match operands(commands, command) {
+            Some(Words::Known(words)) => Fed::Operands(words),
+            Some(Words::Unknown) => Fed::Opaque,
+            None => Fed::Nothing,
+        };
     }
     if reads_script_operand(command) {
         return substituted(command.arguments().first(), variables);
     }
     if !reads_commands(command) {
-        return Fed::Nothing;
+        return interpreted(commands, command);
     }
-    if let Some(text) = decode::own_input(command) {
+    if let Some(text) = own_input(commands, command) {
         return Fed::Text(text);
     }
     let from_file = command
@@ -52,25 +57,129 @@ pub(super) fn input(commands: &[SimpleCommand], index: usize, variables: &Variab
     }
 }
 
-/// The command that `xargs` makes of `command` and its input, where that is constant.
-fn operands(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<Vec<Word>> {
-    let input = piped(commands, command).filter(|_| command.stage > 0)?;
-    let mut words = command.words.clone();
-    let marked = words.iter().any(|word| word.text.contains("{}"));
-    if marked {
-        for word in &mut words {
-            word.text = word.text.replace("{}", input.trim());
+/// What the command finds on its standard input, where that is constant.
+pub(super) fn given(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<String> {
+    let start = commands.len().saturating_sub(WINDOW);
+    let commands = commands.get(start..).unwrap_or_default();
+    let piped = || piped(commands, command).filter(|_| command.stage > 0);
+    own_input(commands, command).or_else(piped)
+}
+
+/// The here-document of a command, or of what runs it on its own standard input.
+fn own_input(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<String> {
+    let mut current = command;
+    for _ in 0..WINDOW {
+        if let Some(text) = decode::own_input(current) {
+            return Some(text);
         }
-        return Some(words);
+        current = parent(commands, current).filter(|outer| !reads_commands(outer) && !reads_operands(outer))?;
     }
-    let template = words.first()?.clone();
+    None
+}
+
+fn reads_operands(command: &SimpleCommand) -> bool {
+    matches!(command.program(), Some("xargs" | "gxargs" | "parallel"))
+}
+
+/// The command that runs `command`.
+fn parent<'a>(commands: &'a [SimpleCommand], command: &SimpleCommand) -> Option<&'a SimpleCommand> {
+    let (Origin::Wrapped(by) | Origin::Inner(by)) = &command.origin else {
+        return None;
+    };
+    commands.iter().rev().find(|outer| {
+        outer.depth + 1 == command.depth && outer.pipeline == command.pipeline && outer.program() == Some(by.as_str())
+    })
+}
+
+/// An interpreter of another language with the text that it reads, as if that were its argument.
+fn interpreted(commands: &[SimpleCommand], command: &SimpleCommand) -> Fed {
+    let Some(program) = command.program() else {
+        return Fed::Nothing;
+    };
+    let Some(call) = call_with_text(program, command.arguments()) else {
+        return Fed::Nothing;
+    };
+    let Some(text) = given(commands, command).filter(|text| !text.trim().is_empty()) else {
+        return Fed::Nothing;
+    };
+    let words = call.into_iter().chain([text]).map(Word::computed);
+    Fed::Operands(words.collect())
+}
+
+/// Most bytes of a text that is followed into a file.
+const MAX_WRITTEN: usize = 16 * 1024;
+
+/// The files that `commands[index]` writes, where their texts are constant: path, text, and whether it is appended.
+pub(super) fn written(commands: &[SimpleCommand], index: usize) -> Vec<(String, String, bool)> {
+    let commands = commands.get(index.saturating_sub(WINDOW)..=index).unwrap_or_default();
+    let Some(command) = commands.last() else {
+        return Vec::new();
+    };
+    let redirected = command.redirections.iter().filter(|redirection| redirection.writes());
+    let mut places: Vec<(&Word, bool)> = redirected
+        .map(|redirection| (&redirection.target, redirection.operator.contains(">>")))
+        .collect();
+    if command.program() == Some("tee") {
+        let files = command.arguments().iter().filter(|word| !word.text.starts_with('-'));
+        places.extend(files.map(|word| (word, false)));
+    }
+    places.retain(|(word, _)| word.constant && !word.text.starts_with("/dev/"));
+    if places.is_empty() {
+        return Vec::new();
+    }
+    let Some(text) = printed(commands, command).filter(|text| text.len() <= MAX_WRITTEN) else {
+        return Vec::new();
+    };
+    let text = if text.ends_with('\n') { text } else { text + "\n" };
+    let files = places.into_iter();
+    files
+        .map(|(word, appends)| (word.text.clone(), text.clone(), appends))
+        .collect()
+}
+
+fn printed(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<String> {
+    decode::run(command, given(commands, command))
+}
+
+/// The command that `xargs` makes of `command` and its input, where that is constant.
+fn operands(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<Words> {
+    let xargs = parent(commands, command)?;
+    let mark = replaced_by(xargs.arguments());
+    let runs_input = command.words.first().is_some_and(|word| word.text.contains(mark));
+    let Some(input) = given(commands, xargs) else {
+        return runs_input.then_some(Words::Unknown);
+    };
+    let mut words = command.words.clone();
+    if words.iter().any(|word| word.text.contains(mark)) {
+        for word in &mut words {
+            word.text = word.text.replace(mark, input.trim());
+        }
+        return Some(Words::Known(words));
+    }
     let found = input.split_whitespace().take(MAX_OPERANDS);
-    words.extend(found.map(|text| Word {
-        text: text.to_owned(),
-        span: 0..0,
-        ..template.clone()
-    }));
-    Some(words)
+    words.extend(found.map(|text| Word::computed(text.to_owned())));
+    Some(Words::Known(words))
+}
+
+/// What `xargs` makes a command of.
+enum Words {
+    Known(Vec<Word>),
+    Unknown,
+}
+
+/// The text for which `xargs` puts its input: `-I TEXT`, `-ITEXT`, `--replace=TEXT`, `{}`.
+fn replaced_by(arguments: &[Word]) -> &str {
+    let mut words = arguments.iter().map(|word| word.text.as_str());
+    let mark = words.find_map(|word| match word {
+        "-I" => Some(None),
+        _ => word
+            .strip_prefix("-I")
+            .or_else(|| word.strip_prefix("--replace="))
+            .map(Some),
+    });
+    mark.and_then(|attached| attached.or_else(|| words.next()))
+        .filter(|mark| !mark.is_empty())
+        .unwrap_or("{}")
 }
 
 /// A shell, or `source`, whose script is a process substitution.
@@ -100,6 +209,8 @@ pub(super) fn reads_commands(command: &SimpleCommand) -> bool {
         Some("at" | "batch") => !arguments
             .iter()
             .any(|word| matches!(word.text.as_str(), "-l" | "-d" | "-f" | "-c")),
+        // The script `e` runs every line of the input.
+        Some("sed" | "gsed") => arguments.iter().any(|word| word.text == "e"),
         Some(program) if is_shell(program) => shell_reads_commands(arguments, program == "fish"),
         _ => false,
     }

@@ -8,19 +8,22 @@ use std::ops::Range;
 
 use tree_sitter::Tree;
 
+use super::follow::Defined;
 use super::heredoc::{self, Outline};
 use super::token::{RawCommand, RawRedirection, Source, assignment_name, raw_command};
 use super::unwrap::{Inside, unwrap};
 use super::variables::Variables;
 use super::walk::Walk;
-use super::{Assignment, Doubt, Origin, Redirection, Script, SimpleCommand, Word};
-use super::{cook, feed, grammar, rescue};
+use super::{Assignment, Doubt, Origin, Redirection, Script, SimpleCommand};
+use super::{cook, follow, grammar, guess, rescue};
 use crate::domain::Dialect;
 
 /// Longest text that is read, in bytes; what is beyond is not looked at.
 const MAX_TEXT: usize = 64 * 1024;
 /// Bytes of inner texts that are read for one script, all together.
 const MAX_INNER: usize = 128 * 1024;
+/// What every inner text costs besides its bytes, so that many short ones meet the limit as well.
+const INNER_COST: usize = 160;
 /// Most commands of one script.
 const MAX_COMMANDS: usize = 2_000;
 /// Most words of one script, those of wrapped commands counted again.
@@ -29,6 +32,8 @@ const MAX_WORDS: usize = 100_000;
 const MAX_NESTING: usize = 64;
 /// Most characters with a meaning that the grammar is asked about.
 const MAX_SPECIALS: usize = 8_000;
+/// Bytes of loops that are searched for what they change, inner loops counted again.
+const MAX_LOOPS: usize = 256 * 1024;
 /// Deepest chain of wrappers and inner texts.
 const MAX_DEPTH: usize = 12;
 
@@ -44,6 +49,7 @@ pub fn parse(text: &str, dialect: Dialect) -> Script {
         reader.doubts.insert(Doubt::Limit);
     }
     reader.read(seen, &Place::top());
+    reader.read_traps();
     Script {
         text: text.to_owned(),
         dialect,
@@ -110,7 +116,7 @@ impl Place {
     }
 
     /// The place of what `command` runs.
-    fn inside(command: &SimpleCommand) -> Self {
+    pub(super) fn inside(command: &SimpleCommand) -> Self {
         Self {
             origin: Origin::Direct,
             depth: command.depth + 1,
@@ -136,9 +142,23 @@ pub(super) struct Reader<'a> {
     /// The submitted text.
     text: &'a str,
     pub(super) dialect: Dialect,
-    commands: Vec<SimpleCommand>,
+    pub(super) commands: Vec<SimpleCommand>,
     pub(super) doubts: BTreeSet<Doubt>,
     pub(super) variables: Variables,
+    pub(super) defined: Defined,
+    /// Pipelines in which a value was used that is only a guess.
+    pub(super) guesses: HashSet<usize>,
+    /// What was found up to some place, for what is read again.
+    seen: HashSet<String>,
+    seen_until: usize,
+    /// Texts that run at some time later.
+    pub(super) traps: Vec<String>,
+    /// Whether a function that is being defined runs what it is given.
+    pub(super) runs_arguments: bool,
+    /// Whether the words of the last command were made of such a value.
+    is_guess: bool,
+    /// Bytes of loops that may still be searched for what they change.
+    pub(super) loop_bytes_left: usize,
     pipelines: usize,
     inner_bytes: usize,
     /// Words that may still be taken in.
@@ -155,6 +175,14 @@ impl<'a> Reader<'a> {
             commands: Vec::new(),
             doubts: BTreeSet::new(),
             variables: Variables::default(),
+            defined: Defined::default(),
+            guesses: HashSet::new(),
+            seen: HashSet::new(),
+            seen_until: 0,
+            traps: Vec::new(),
+            runs_arguments: false,
+            is_guess: false,
+            loop_bytes_left: MAX_LOOPS,
             pipelines: 0,
             inner_bytes: 0,
             words_left: MAX_WORDS,
@@ -177,6 +205,39 @@ impl<'a> Reader<'a> {
         self.follow_inputs(first);
     }
 
+    /// Reads what traps run once more, when everything that they may use is known.
+    fn read_traps(&mut self) {
+        for text in std::mem::take(&mut self.traps) {
+            let known = self.commands.len();
+            let around = Place {
+                depth: 1,
+                ..Place::top()
+            };
+            self.read_inner(&text, "trap", &around, Vec::new());
+            self.keep_unseen(known);
+        }
+    }
+
+    /// Reads the substitutions between backticks in here-documents, which the grammar takes for text.
+    fn read_backticks(&mut self, source: Source<'_>, place: &Place) {
+        let place = Place {
+            origin: Origin::Substitution,
+            depth: place.depth + 1,
+            pipe: None,
+        };
+        let documents = source
+            .outline
+            .here_documents
+            .iter()
+            .filter(|document| !document.literal);
+        for document in documents {
+            let body = source.slice(document.body.clone());
+            for inner in body.replace("\\`", "").split('`').skip(1).step_by(2) {
+                self.read_within(inner, &place);
+            }
+        }
+    }
+
     fn tree(&mut self, source: Source<'_>) -> Option<Tree> {
         let bounded = source.outline.nesting <= MAX_NESTING && source.outline.specials <= MAX_SPECIALS;
         let tree = bounded.then(|| grammar::tree(source.text)).flatten();
@@ -190,6 +251,7 @@ impl<'a> Reader<'a> {
         let before = self.commands.len();
         let mut walk = Walk::new(source, place);
         walk.run(tree, self);
+        self.read_backticks(source, place);
         if tree.root_node().has_error() {
             self.doubts.insert(self.grammar_doubt());
             self.rescue_missed(source, place, before, false);
@@ -201,6 +263,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// From the second round on, what a loop changes has other values.
+    pub(super) fn doubt_loop(&mut self, text: &str) {
+        if text.len() > self.loop_bytes_left {
+            self.variables.doubt_all();
+            return;
+        }
+        self.loop_bytes_left -= text.len();
+        follow::doubt_assigned(text, &mut self.variables, &self.defined);
+    }
+
     fn grammar_doubt(&self) -> Doubt {
         match self.dialect {
             Dialect::Bash | Dialect::Sh => Doubt::Grammar,
@@ -210,15 +282,32 @@ impl<'a> Reader<'a> {
 
     /// Rescues, and keeps what the tree had not shown since `before`.
     fn rescue_missed(&mut self, source: Source<'_>, place: &Place, before: usize, by_line: bool) {
-        let known: HashSet<String> = self.commands.iter().skip(before).map(identity).collect();
         let start = self.commands.len();
         self.rescue(source, place, by_line);
-        let rescued = self.commands.split_off(start.min(self.commands.len()));
-        self.commands.extend(
-            rescued
-                .into_iter()
-                .filter(|command| !known.contains(&identity(command))),
-        );
+        self.keep_new(before, start);
+    }
+
+    /// Of the commands from `start` on, keeps those that are not among the ones from `before` to there.
+    fn keep_new(&mut self, before: usize, start: usize) {
+        let added = self.commands.split_off(start.min(self.commands.len()));
+        if added.is_empty() {
+            return;
+        }
+        let known: HashSet<String> = self.commands.iter().skip(before).map(identity).collect();
+        self.commands
+            .extend(added.into_iter().filter(|command| !known.contains(&identity(command))));
+    }
+
+    /// Of the commands from `start` on, keeps those that were not found before. Looks at each command once, however often
+    /// this is asked.
+    pub(super) fn keep_unseen(&mut self, start: usize) {
+        let added = self.commands.split_off(start.min(self.commands.len()));
+        self.seen
+            .extend(self.commands.iter().skip(self.seen_until).map(identity));
+        let seen = &mut self.seen;
+        self.commands
+            .extend(added.into_iter().filter(|command| seen.insert(identity(command))));
+        self.seen_until = self.commands.len();
     }
 
     pub(super) fn rescue(&mut self, source: Source<'_>, place: &Place, by_line: bool) {
@@ -250,13 +339,18 @@ impl<'a> Reader<'a> {
             return;
         }
         let mut command = place.command(place.origin.clone());
+        self.variables.take_guessed();
         for span in &raw.words {
             if command.words.len() > self.words_left {
                 break;
             }
-            command
-                .words
-                .extend(cook::words(source.slice(span.clone()), span, &self.variables));
+            let before = command.words.len();
+            let raw_word = source.slice(span.clone());
+            command.words.extend(cook::words(raw_word, span, &self.variables));
+            if before == 0 && self.variables.is_guessed() {
+                self.doubts.insert(Doubt::DynamicProgram);
+            }
+            self.note_defaults(raw_word);
         }
         for raw in &raw.redirections {
             command.redirections.push(redirection(source, raw, &self.variables));
@@ -266,7 +360,11 @@ impl<'a> Reader<'a> {
                 .assignments
                 .extend(self.assignment(source, span, command.words.is_empty()));
         }
-        self.note_variables(&command, source);
+        self.is_guess = self.variables.take_guessed();
+        if self.is_guess {
+            self.guesses.insert(command.pipeline);
+        }
+        self.note(&command, source);
         if self.offset != Some(0) {
             move_spans(&mut command, self.offset);
         }
@@ -279,49 +377,81 @@ impl<'a> Reader<'a> {
         let (left, raw_value) = raw.split_once('=')?;
         let start = span.start + left.len() + 1;
         let value = cook::single(raw_value, &(start..span.end), &self.variables);
+        self.note_defaults(raw_value);
         if lasting {
             self.set(&name, left, raw_value);
+        } else if name != "IFS" {
+            // It is there for this command, and for a builtin like `eval` and a function it may be what they run.
+            self.set(&name, left, raw_value);
+            self.variables.doubt(&name);
         }
         Some(Assignment { name, value })
     }
 
-    fn set(&mut self, name: &str, left: &str, raw_value: &str) {
+    /// Sets a variable by the raw text of its value. An element of a list is kept as a variable of its own.
+    pub(super) fn set(&mut self, name: &str, left: &str, raw_value: &str) {
         let value = cook::value(raw_value, &self.variables);
         if left.ends_with('+') {
-            self.variables
-                .append(name, value.map(|elements| elements.join(" ")).as_deref());
+            self.variables.append(name, value, raw_value.starts_with('('));
         } else if left == name {
             self.variables.set(name, value);
         } else {
-            self.variables.set(name, None);
+            self.variables.doubt(name);
+            self.variables.set(left, value);
+        }
+        if self.variables.is_guessed() {
+            self.variables.doubt(name);
         }
     }
 
-    /// Takes a command in, and what it wraps after it.
-    fn accept(&mut self, command: SimpleCommand) {
+    /// Takes a command in, and what it would run after it.
+    pub(super) fn accept(&mut self, command: SimpleCommand) {
         if self.commands.len() >= MAX_COMMANDS || command.words.len() > self.words_left {
             self.doubts.insert(Doubt::Limit);
             return;
         }
         self.words_left -= command.words.len();
-        if command
-            .words
-            .first()
-            .is_some_and(|program| !program.constant || program.glob)
-        {
+        self.doubt_program(&command);
+        let inside = self.inside(&command);
+        if !inside.is_empty() && self.is_guess {
             self.doubts.insert(Doubt::DynamicProgram);
         }
-        let inside = unwrap(&command, self.dialect);
-        if command.depth >= MAX_DEPTH && !inside.is_empty() {
+        let is_function = command.program().is_some_and(|name| self.defined.is_function(name));
+        if command.depth >= MAX_DEPTH && (is_function || !inside.is_empty()) {
             self.doubts.insert(Doubt::Limit);
-        } else if !inside.is_empty() {
-            let around = Place::inside(&command);
-            let name = command.program().unwrap_or_default().to_owned();
             self.commands.push(command);
-            self.enter(&around, &name, inside);
             return;
         }
+        let around = Place::inside(&command);
+        let first = command.words.first().map_or("", |word| word.text.as_str());
+        let name = command.program().unwrap_or(first).to_owned();
+        let call = is_function.then(|| command.clone());
         self.commands.push(command);
+        self.enter(&around, &name, inside);
+        if let Some(call) = call {
+            self.call(&call);
+        }
+    }
+
+    fn inside(&self, command: &SimpleCommand) -> Vec<Inside> {
+        let mut inside = unwrap(command, self.dialect);
+        inside.extend(self.defined.by_alias(command));
+        if !self.variables.is_defining() {
+            inside.extend(guess::commands(command).into_iter().map(Inside::Words));
+        }
+        inside
+    }
+
+    /// A program that is not constant; where a function runs what it is given, its calls say what that is.
+    fn doubt_program(&mut self, command: &SimpleCommand) {
+        let Some(program) = command.words.first().filter(|word| !word.constant || word.glob) else {
+            return;
+        };
+        if self.variables.is_defining() && is_positional(&program.text) {
+            self.runs_arguments = true;
+        } else {
+            self.doubts.insert(Doubt::DynamicProgram);
+        }
     }
 
     fn enter(&mut self, around: &Place, name: &str, inside: Vec<Inside>) {
@@ -332,18 +462,31 @@ impl<'a> Reader<'a> {
                     command.words = words;
                     self.accept(command);
                 }
-                Inside::Text(text) => self.read_inner(&text, name, around),
+                Inside::Text(text, positions) => self.read_inner(&text, name, around, positions),
+                Inside::Unknown => {
+                    self.doubts.insert(Doubt::Opaque);
+                }
             }
         }
     }
 
-    /// Reads a text that the program `name` would run.
-    fn read_inner(&mut self, text: &str, name: &str, around: &Place) {
+    /// Reads a text that the program `name` would run, given these positional parameters.
+    pub(super) fn read_inner(&mut self, text: &str, name: &str, around: &Place, positions: Vec<Option<String>>) {
         let place = Place {
             origin: Origin::Inner(name.to_owned()),
             ..around.clone()
         };
+        if matches!(name, "eval" | "alias" | "source" | ".") || self.defined.is_alias(name) {
+            self.read_within(text, &place);
+            return;
+        }
+        let before = self.variables.replace_positions(positions);
+        let definitions = self.variables.begin_call();
+        let foreign = self.variables.open_shell();
         self.read_within(text, &place);
+        self.variables.close_shell(foreign);
+        self.variables.end_call(definitions);
+        self.variables.replace_positions(before);
     }
 
     /// Reads a text within the one that is being read.
@@ -353,70 +496,10 @@ impl<'a> Reader<'a> {
             self.doubts.insert(Doubt::Limit);
             return;
         }
-        self.inner_bytes += text.len();
+        self.inner_bytes += text.len() + INNER_COST;
         let offset = std::mem::replace(&mut self.offset, only_occurrence(self.text, text.trim()));
         self.read(text.trim(), place);
         self.offset = offset;
-    }
-
-    /// What builtins do to variables.
-    fn note_variables(&mut self, command: &SimpleCommand, source: Source<'_>) {
-        match command.program() {
-            Some("export" | "declare" | "typeset" | "local" | "readonly") => {
-                for word in command.arguments() {
-                    self.declare(word, source);
-                }
-            }
-            Some("read" | "unset" | "mapfile" | "readarray" | "getopts" | "let") => {
-                for word in command.arguments() {
-                    self.variables.set(&word.text, None);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn declare(&mut self, word: &Word, source: Source<'_>) {
-        let Some(name) = assignment_name(&word.text).map(str::to_owned) else {
-            return;
-        };
-        match source.slice(word.span.clone()).split_once('=') {
-            Some((left, raw_value)) if left == name => self.set(&name, left, raw_value),
-            _ => self.variables.set(&name, None),
-        }
-    }
-
-    /// Shells that read their commands from a pipe or a here-document, from the command `first` on.
-    fn follow_inputs(&mut self, first: usize) {
-        let found = self.commands.split_off(first.min(self.commands.len()));
-        let fed: Vec<feed::Fed> = (0..found.len())
-            .map(|index| feed::input(&found, index, &self.variables))
-            .collect();
-        for (command, fed) in found.into_iter().zip(fed) {
-            let around = Place {
-                pipe: None,
-                ..Place::inside(&command)
-            };
-            let name = command.program().unwrap_or_default().to_owned();
-            let fed_words = match &fed {
-                feed::Fed::Operands(words) => Some(SimpleCommand {
-                    words: words.clone(),
-                    ..command.clone()
-                }),
-                _ => None,
-            };
-            self.commands.push(command);
-            match fed {
-                feed::Fed::Nothing | feed::Fed::Operands(_) => {}
-                feed::Fed::Text(text) => self.read_inner(&text, &name, &around),
-                feed::Fed::Opaque => {
-                    self.doubts.insert(Doubt::Opaque);
-                }
-            }
-            if let Some(command) = fed_words {
-                self.accept(command);
-            }
-        }
     }
 }
 
@@ -439,6 +522,17 @@ fn move_spans(command: &mut SimpleCommand, offset: Option<usize>) {
             _ => 0..0,
         };
     }
+}
+
+/// Whether all that is not known in a word are positional parameters.
+fn is_positional(text: &str) -> bool {
+    let mut parts = text.split('$').skip(1).peekable();
+    parts.peek().is_some()
+        && !text.contains('`')
+        && parts.all(|part| {
+            let name = part.strip_prefix('{').unwrap_or(part);
+            name.starts_with(|first: char| first.is_ascii_digit() || matches!(first, '@' | '*'))
+        })
 }
 
 /// What two commands must share to count as found twice.

@@ -5,16 +5,23 @@
 //! depth and number; what could not be followed is said in [`Script::doubts`] and is never an error.
 
 mod alias;
+mod arithmetic;
 mod brace;
+mod code;
 mod cook;
 mod decode;
 mod feed;
+mod filters;
 mod flatten;
+mod follow;
 mod grammar;
+mod guess;
 mod heredoc;
+mod launch;
 mod opens;
 mod operand;
 mod options;
+mod parameter;
 mod pattern;
 mod redact;
 mod rescue;
@@ -25,6 +32,8 @@ mod token;
 mod unwrap;
 mod variables;
 mod walk;
+mod wild;
+mod wrappers;
 
 use std::ops::Range;
 
@@ -146,6 +155,20 @@ pub struct Word {
     pub disguised: bool,
 }
 
+impl Word {
+    /// A word that stands nowhere in the text: it was computed.
+    fn computed(text: String) -> Self {
+        Self {
+            text,
+            span: 0..0,
+            constant: true,
+            quoted: true,
+            glob: false,
+            disguised: false,
+        }
+    }
+}
+
 /// `NAME=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Assignment {
@@ -184,5 +207,7 @@ pub struct Pattern {
 /// The version of the normalisation that [`Pattern`] follows; stored as `pattern_version`.
 pub const PATTERN_VERSION: u32 = 1;
 
+#[cfg(test)]
+mod disguises;
 #[cfg(test)]
 mod tests;

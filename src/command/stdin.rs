@@ -14,7 +14,7 @@ use crate::domain::Dialect;
 
 use detours::{DETOUR, may_run};
 use input::{Reaches, reaches};
-use interpreters::call_with_text;
+pub(super) use interpreters::call_with_text;
 use readers::read_by_program;
 use shells::read_by_shell;
 

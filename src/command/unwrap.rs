@@ -1,7 +1,10 @@
 //! What a wrapper would run: `sudo`, `env`, `xargs`, `find -exec`, `sh -c`, `ssh host ...`.
 
+use super::code;
+use super::launch;
 use super::options::{names_any, takes_next};
 use super::token::is_name;
+use super::wrappers::{CONTAINER, RUNUSER, SSH, WATCH, WRAPPERS, Wrapper};
 use super::{SimpleCommand, Word};
 use crate::domain::Dialect;
 
@@ -10,317 +13,11 @@ use crate::domain::Dialect;
 pub(super) enum Inside {
     /// A program with its arguments.
     Words(Vec<Word>),
-    /// A text that a shell reads.
-    Text(String),
+    /// A text that a shell reads, with the positional parameters that it is given.
+    Text(String, Vec<Option<String>>),
+    /// Something that cannot be known.
+    Unknown,
 }
-
-/// How a wrapper's own words are told from those of what it wraps.
-struct Wrapper {
-    names: &'static [&'static str],
-    /// Short options that take a value.
-    short: &'static str,
-    /// Long options that take a value as a word of its own.
-    long: &'static [&'static str],
-    /// Operands before the wrapped command: `timeout 5`, `chroot /mnt`.
-    operands: usize,
-    /// Whether `NAME=value` may stand before the wrapped command.
-    assignments: bool,
-}
-
-impl Wrapper {
-    const PLAIN: Self = Self {
-        names: &[],
-        short: "",
-        long: &[],
-        operands: 0,
-        assignments: false,
-    };
-}
-
-/// Wrappers whose command follows their options and operands.
-const WRAPPERS: &[Wrapper] = &[
-    Wrapper {
-        names: &[
-            "nohup",
-            "setsid",
-            "builtin",
-            "time",
-            "coproc",
-            "noglob",
-            "nocorrect",
-            "fakeroot",
-            "unbuffer",
-            "torsocks",
-            "proxychains",
-            "proxychains4",
-            "dbus-run-session",
-            "caffeinate",
-            "busybox",
-            "toybox",
-            "catchsegv",
-            "winpty",
-            "linux32",
-            "linux64",
-            "eatmydata",
-            "firejail",
-            "chronic",
-            "ifne",
-        ],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["sudo", "sudo-rs"],
-        short: "ugChpRTtrDU",
-        long: &[
-            "--user",
-            "--group",
-            "--host",
-            "--prompt",
-            "--chroot",
-            "--chdir",
-            "--close-from",
-            "--role",
-            "--type",
-        ],
-        assignments: true,
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["doas"],
-        short: "uC",
-        assignments: true,
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["pkexec"],
-        long: &["--user"],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["env"],
-        short: "uCP",
-        long: &["--unset", "--chdir"],
-        assignments: true,
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["exec"],
-        short: "a",
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["command"],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["timeout", "gtimeout"],
-        short: "ks",
-        long: &["--kill-after", "--signal"],
-        operands: 1,
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["nice"],
-        short: "n",
-        long: &["--adjustment"],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["ionice"],
-        short: "cnpPu",
-        long: &["--class", "--classdata"],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["stdbuf"],
-        short: "ioe",
-        long: &["--input", "--output", "--error"],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["xargs", "gxargs"],
-        short: "adEILnPs",
-        long: &[
-            "--arg-file",
-            "--delimiter",
-            "--max-args",
-            "--max-procs",
-            "--max-lines",
-            "--max-chars",
-            "--replace",
-        ],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["parallel"],
-        short: "jNnIasLSPdC",
-        long: &[
-            "--jobs",
-            "--arg-file",
-            "--colsep",
-            "--delimiter",
-            "--joblog",
-            "--results",
-            "--sshlogin",
-            "--timeout",
-        ],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["chroot"],
-        long: &["--userspec", "--groups"],
-        operands: 1,
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["nsenter"],
-        short: "tSG",
-        long: &["--target", "--setuid", "--setgid"],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["unshare"],
-        short: "SGRw",
-        long: &["--root", "--wd", "--setuid", "--setgid"],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["taskset", "setarch"],
-        operands: 1,
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["chrt"],
-        short: "TPD",
-        operands: 1,
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["flock"],
-        short: "wE",
-        long: &["--timeout", "--wait"],
-        operands: 1,
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["strace", "ltrace"],
-        short: "eopsuaOSIPXn",
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["gosu", "su-exec", "chpst", "setuidgid"],
-        operands: 1,
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["sshpass"],
-        short: "pfdeP",
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["numactl"],
-        short: "mNCl",
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["prlimit"],
-        short: "p",
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["cgexec"],
-        short: "g",
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["setpriv"],
-        long: &["--reuid", "--regid", "--groups", "--bounding-set", "--inh-caps"],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["systemd-run"],
-        short: "pEuMH",
-        long: &[
-            "--unit",
-            "--property",
-            "--slice",
-            "--uid",
-            "--gid",
-            "--description",
-            "--on-calendar",
-            "--on-active",
-            "--setenv",
-            "--working-directory",
-            "--machine",
-            "--host",
-        ],
-        ..Wrapper::PLAIN
-    },
-    Wrapper {
-        names: &["systemd-inhibit"],
-        long: &["--what", "--who", "--why", "--mode"],
-        ..Wrapper::PLAIN
-    },
-];
-
-/// As wrappers: `su`, whose first operand is a user; `ssh`, whose first is a host; `watch`, all of whose are a text.
-const RUNUSER: Wrapper = Wrapper {
-    short: "cugGsw",
-    long: &["--command", "--user", "--group", "--shell", "--whitelist-environment"],
-    ..Wrapper::PLAIN
-};
-const SSH: Wrapper = Wrapper {
-    short: "bBcDEeFIiJLlmOopPQRSWw",
-    ..Wrapper::PLAIN
-};
-const WATCH: Wrapper = Wrapper {
-    short: "nq",
-    long: &["--interval", "--equexit"],
-    ..Wrapper::PLAIN
-};
-
-/// Options of `docker exec`, `docker run`, `kubectl exec` and their like.
-const CONTAINER: Wrapper = Wrapper {
-    short: "uewpvlmhncaf",
-    long: &[
-        "--user",
-        "--env",
-        "--workdir",
-        "--name",
-        "--volume",
-        "--publish",
-        "--network",
-        "--entrypoint",
-        "--label",
-        "--memory",
-        "--cpus",
-        "--env-file",
-        "--hostname",
-        "--mount",
-        "--platform",
-        "--container",
-        "--namespace",
-        "--context",
-        "--kubeconfig",
-        "--pod-running-timeout",
-        "--cap-add",
-        "--cap-drop",
-        "--device",
-        "--pid",
-        "--restart",
-        "--add-host",
-        "--index",
-        "--file",
-        "--detach-keys",
-        "--security-opt",
-        "--ipc",
-        "--log-driver",
-        "--ulimit",
-        "--tmpfs",
-        "--gpus",
-    ],
-    ..Wrapper::PLAIN
-};
 
 const SHELLS: &[&str] = &[
     "sh",
@@ -365,28 +62,63 @@ pub(super) fn unwrap(command: &SimpleCommand, dialect: Dialect) -> Vec<Inside> {
         "alias" => alias(arguments),
         "ansible" => ansible(arguments),
         "su" | "runuser" => su(arguments),
-        "ssh" | "autossh" | "mosh" => after_operands(&SSH, arguments, 1).map_or_else(Vec::new, text_of),
+        "ssh" | "autossh" | "mosh" => ssh(arguments),
         "watch" => after_operands(&WATCH, arguments, 0).map_or_else(Vec::new, text_of),
         "script" => option_text(arguments, "c"),
         "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" | "docker-compose" => container(arguments),
         "ip" => ip_netns(arguments),
-        "env" => split_string(arguments).unwrap_or_else(|| by_table(program, arguments)),
+        "env" => split_string(arguments).unwrap_or_else(|| by_table(program, arguments).unwrap_or_default()),
         "flock" if names_any(arguments, &["-c"]) => option_text(arguments, "c"),
         "command" if names_any(arguments, &["-v", "-V"]) => Vec::new(),
         "and" | "or" | "not" | "begin" | "if" | "while" | "else" if dialect == Dialect::Fish => words(arguments),
-        _ if is_shell(program) => option_text(arguments, "c"),
-        _ => by_table(program, arguments),
+        "capsh" => launch::after_dashes(arguments).map_or_else(Vec::new, |rest| option_text(rest, "c")),
+        "start-stop-daemon" => launch::start_stop_daemon(arguments),
+        "tmux" | "screen" => launch::multiplexer(program, arguments),
+        "xterm" | "urxvt" | "konsole" | "gnome-terminal" | "xfce4-terminal" | "alacritty" | "kitty" | "foot" => {
+            launch::terminal(arguments)
+        }
+        "parallel" | "rush" => launch::parallel(arguments),
+        "git" | "rsync" | "tar" | "socat" | "scp" | "sftp" | "nc" | "ncat" | "zip" => {
+            launch::options_that_run(program, arguments)
+        }
+        _ if is_shell(program) => shell(program, arguments),
+        _ => by_table(program, arguments).unwrap_or_else(|| code::inside(program, arguments)),
     }
 }
 
-fn by_table(program: &str, arguments: &[Word]) -> Vec<Inside> {
-    let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&program));
-    wrapper
-        .and_then(|wrapper| after_operands(wrapper, arguments, wrapper.operands))
-        .map_or_else(Vec::new, words)
+/// `sh -c TEXT NAME ARGUMENT...`
+fn shell(program: &str, arguments: &[Word]) -> Vec<Inside> {
+    let Some(position) = text_operand(arguments, "c") else {
+        return Vec::new();
+    };
+    let (Some(word), Some(rest)) = (arguments.get(position), arguments.get(position + 1..)) else {
+        return Vec::new();
+    };
+    let known = |word: &Word| word.constant.then(|| word.text.clone());
+    let name = rest.first().map_or_else(|| Some(program.to_owned()), known);
+    let given = rest.iter().skip(1).map(known);
+    let positions = std::iter::once(name).chain(given).collect();
+    if word.text.trim().is_empty() {
+        return Vec::new();
+    }
+    vec![Inside::Text(word.text.clone(), positions)]
 }
 
-fn words(words: &[Word]) -> Vec<Inside> {
+/// `None` where the program is no wrapper of the table.
+fn by_table(program: &str, arguments: &[Word]) -> Option<Vec<Inside>> {
+    let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&program))?;
+    let command = after_operands(wrapper, arguments, wrapper.operands);
+    Some(command.map_or_else(Vec::new, words))
+}
+
+/// `ssh HOST COMMAND`, and the commands in its options.
+fn ssh(arguments: &[Word]) -> Vec<Inside> {
+    let mut found = after_operands(&SSH, arguments, 1).map_or_else(Vec::new, text_of);
+    found.extend(launch::options_that_run("ssh", arguments));
+    found
+}
+
+pub(super) fn words(words: &[Word]) -> Vec<Inside> {
     if words.is_empty() {
         Vec::new()
     } else {
@@ -394,16 +126,16 @@ fn words(words: &[Word]) -> Vec<Inside> {
     }
 }
 
-fn text(text: &str) -> Vec<Inside> {
+pub(super) fn text(text: &str) -> Vec<Inside> {
     if text.trim().is_empty() {
         Vec::new()
     } else {
-        vec![Inside::Text(text.to_owned())]
+        vec![Inside::Text(text.to_owned(), Vec::new())]
     }
 }
 
 /// The words joined, as `eval`, `ssh` and `watch` do before a shell reads them.
-fn text_of(words: &[Word]) -> Vec<Inside> {
+pub(super) fn text_of(words: &[Word]) -> Vec<Inside> {
     text(&joined(words))
 }
 
@@ -416,7 +148,7 @@ fn joined(words: &[Word]) -> String {
 }
 
 /// What follows a wrapper's options and `operands` operands.
-fn after_operands<'a>(wrapper: &Wrapper, arguments: &'a [Word], operands: usize) -> Option<&'a [Word]> {
+pub(super) fn after_operands<'a>(wrapper: &Wrapper, arguments: &'a [Word], operands: usize) -> Option<&'a [Word]> {
     let mut rest = skip_options(wrapper, arguments);
     for _ in 0..operands {
         rest = skip_options(wrapper, rest.get(1..)?);
@@ -482,18 +214,19 @@ fn find(arguments: &[Word]) -> Vec<Inside> {
 ///
 /// For a shell, options may stand between `-c` and its text.
 fn option_text(arguments: &[Word], letter: &str) -> Vec<Inside> {
+    let operand = text_operand(arguments, letter).and_then(|position| arguments.get(position));
+    operand.map_or_else(Vec::new, |word| text(&word.text))
+}
+
+fn text_operand(arguments: &[Word], letter: &str) -> Option<usize> {
     let is_cluster = |word: &Word| {
         word.text == "--command"
             || (word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains(letter))
     };
-    let Some(position) = first_options(arguments).iter().position(is_cluster) else {
-        return Vec::new();
-    };
-    let after = arguments.get(position + 1..).unwrap_or_default();
-    let operand = after
-        .iter()
-        .find(|word| !word.text.starts_with(['-', '+']) || word.text.contains(' '));
-    operand.map_or_else(Vec::new, |word| text(&word.text))
+    let position = first_options(arguments).iter().position(is_cluster)? + 1;
+    let mut after = arguments.get(position..)?.iter();
+    let options = after.position(|word| !word.text.starts_with(['-', '+']) || word.text.contains(' '))?;
+    Some(position + options)
 }
 
 /// The words up to the first operand that cannot be an option's value.

@@ -1,34 +1,184 @@
-//! Variables that a text assigns, and the forms of `${...}` that can be computed from them.
+//! Variables that a text assigns, and whether what was assigned is what a shell would find there.
+//!
+//! A text is read once, from its beginning to its end, while a shell may leave parts of it out, or run them in a process of
+//! their own. So each value knows the scope it was set in; where that scope is not open any longer, the value is the best guess
+//! and no more.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
+use super::parameter;
 use super::token::is_name;
 
 /// Longest value that is followed, in bytes; longer ones count as not known.
 const MAX_VALUE: usize = 1024;
+/// Most comparisons of characters that the patterns of one text may cost.
+const MAX_WORK: usize = 1_000_000;
+/// The scope of a value that nothing makes certain.
+const NOWHERE: u32 = u32::MAX;
 
 /// What is known of the variables at one point of a text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Variables {
-    values: HashMap<String, Option<Vec<String>>>,
+    values: HashMap<String, Value>,
+    /// `$0`, `$1`, ...; those that are not known are `None`.
+    positions: Vec<Option<String>>,
+    /// How many functions are being defined: what they are given is not known.
+    definitions: usize,
+    /// The scopes that are open, outermost first; they grow.
+    open: Vec<u32>,
+    last_scope: u32,
+    /// How many open scopes belong to the shells around this one, whose variables it may not have.
+    foreign: usize,
+    /// Whether a value was given out that is only a guess.
+    guessed: Cell<bool>,
+    /// What patterns have cost so far.
+    work: Cell<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct Value {
+    elements: Option<Vec<String>>,
+    scope: u32,
+    exported: bool,
 }
 
 impl Variables {
     /// Sets a variable to the elements of its value; `None` where they are not known.
     pub(super) fn set(&mut self, name: &str, value: Option<Vec<String>>) {
-        let short = value.filter(|elements| elements.iter().map(String::len).sum::<usize>() <= MAX_VALUE);
-        self.values.insert(name.to_owned(), short);
+        let elements = value.filter(|elements| elements.iter().map(String::len).sum::<usize>() <= MAX_VALUE);
+        let scope = self.open.last().copied().unwrap_or_default();
+        let exported = self.values.get(name).is_some_and(|value| value.exported);
+        let value = Value {
+            elements,
+            scope,
+            exported,
+        };
+        self.values.insert(name.to_owned(), value);
     }
 
-    /// Appends to a variable (`NAME+=value`); what was not known stays so.
-    pub(super) fn append(&mut self, name: &str, value: Option<&str>) {
-        let known = self.values.get(name).cloned().flatten();
-        let joined = match (known, value) {
-            (Some(elements), Some(value)) => Some(vec![elements.join(" ") + value]),
-            (None, Some(value)) if !self.values.contains_key(name) => Some(vec![value.to_owned()]),
-            _ => None,
+    /// Appends elements to a list (`NAME+=(...)`), or text to a value (`NAME+=...`); what was not known stays so.
+    pub(super) fn append(&mut self, name: &str, value: Option<Vec<String>>, is_list: bool) {
+        let known = match self.values.get(name) {
+            Some(_) => self.elements(name),
+            None => Some(Vec::new()),
         };
+        let joined = known.zip(value).map(|(mut elements, mut more)| {
+            if !is_list && let (Some(first), [text]) = (elements.first_mut(), more.as_slice()) {
+                first.push_str(text);
+            } else {
+                elements.append(&mut more);
+            }
+            elements
+        });
         self.set(name, joined);
+    }
+
+    /// Child processes get the variable.
+    pub(super) fn export(&mut self, name: &str) {
+        if let Some(value) = self.values.get_mut(name) {
+            value.exported = true;
+        }
+    }
+
+    /// The variable has its value, or another.
+    pub(super) fn doubt(&mut self, name: &str) {
+        if let Some(value) = self.values.get_mut(name) {
+            value.scope = NOWHERE;
+        }
+    }
+
+    /// As [`Self::doubt`], for a variable that grows: it may have grown from nothing.
+    pub(super) fn doubt_appended(&mut self, name: &str) {
+        if self.is_assigned(name) {
+            self.doubt(name);
+        } else if is_name(name) {
+            self.set(name, None);
+        }
+    }
+
+    /// Gives the text other positional parameters; returns those before.
+    pub(super) fn replace_positions(&mut self, positions: Vec<Option<String>>) -> Vec<Option<String>> {
+        std::mem::replace(&mut self.positions, positions)
+    }
+
+    /// `set -- ...`
+    pub(super) fn give(&mut self, given: Vec<Option<String>>) {
+        self.positions.truncate(1);
+        self.positions.resize(1, None);
+        self.positions.extend(given);
+    }
+
+    /// `shift`.
+    pub(super) fn shift(&mut self, count: usize) {
+        let end = (count + 1).min(self.positions.len());
+        self.positions.drain(1.min(end)..end);
+    }
+
+    pub(super) fn begin_definition(&mut self) {
+        self.definitions += 1;
+    }
+
+    pub(super) fn end_definition(&mut self) {
+        self.definitions -= 1;
+    }
+
+    pub(super) fn is_defining(&self) -> bool {
+        self.definitions > 0
+    }
+
+    /// While a function is called, it is not being defined; returns what [`Self::end_call`] wants.
+    pub(super) fn begin_call(&mut self) -> usize {
+        std::mem::take(&mut self.definitions)
+    }
+
+    pub(super) fn end_call(&mut self, definitions: usize) {
+        self.definitions = definitions;
+    }
+
+    /// Every variable has its value, or another.
+    pub(super) fn doubt_all(&mut self) {
+        for value in self.values.values_mut() {
+            value.scope = NOWHERE;
+        }
+    }
+
+    /// Begins a part of the text that may be left out, or is run by a process of its own.
+    pub(super) fn open_scope(&mut self) {
+        self.last_scope += 1;
+        self.open.push(self.last_scope);
+    }
+
+    pub(super) fn close_scope(&mut self) {
+        self.open.pop();
+    }
+
+    /// Begins the text of another shell, which has what is exported; returns what [`Self::close_shell`] wants.
+    pub(super) fn open_shell(&mut self) -> usize {
+        let foreign = std::mem::replace(&mut self.foreign, self.open.len() + 1);
+        self.open_scope();
+        foreign
+    }
+
+    pub(super) fn close_shell(&mut self, foreign: usize) {
+        self.close_scope();
+        self.foreign = foreign;
+    }
+
+    /// Whether a value that is only a guess was given out since that was last taken.
+    pub(super) fn is_guessed(&self) -> bool {
+        self.guessed.get()
+    }
+
+    /// As [`Self::is_guessed`], and begins anew.
+    pub(super) fn take_guessed(&self) -> bool {
+        self.guessed.replace(false)
+    }
+
+    /// Whether patterns may cost so much more; what they cost grows with the third power of a value.
+    pub(super) fn may_spend(&self, work: usize) -> bool {
+        self.work.set(self.work.get().saturating_add(work));
+        self.work.get() <= MAX_WORK
     }
 
     /// Whether the text has assigned the variable, to whatever value.
@@ -38,96 +188,49 @@ impl Variables {
 
     /// A variable's elements.
     pub(super) fn elements(&self, name: &str) -> Option<Vec<String>> {
-        match self.values.get(name) {
-            Some(value) => value.clone(),
-            None if name == "IFS" => Some(vec![" \t\n".to_owned()]),
-            // Positional parameters are empty in a line that is typed or sent: `r$@m` is `rm`.
-            None if matches!(name, "@" | "*") || is_position(name) => Some(vec![String::new()]),
-            None => None,
+        if let Some(value) = self.values.get(name) {
+            if !self.is_certain(value) {
+                self.guessed.set(true);
+            }
+            return value.elements.clone();
+        }
+        match name {
+            "IFS" => Some(vec![" \t\n".to_owned()]),
+            _ if self.is_defining() => None,
+            "#" => Some(vec![self.positions.len().saturating_sub(1).to_string()]),
+            "@" | "*" => self.positions.iter().skip(1).cloned().collect(),
+            _ => self.position(name.parse().ok()?),
         }
     }
 
-    fn scalar(&self, name: &str) -> Option<String> {
+    /// A positional parameter; one that is not given is empty: `r$9m` is `rm`.
+    fn position(&self, place: usize) -> Option<Vec<String>> {
+        let otherwise = (place > 0).then(String::new);
+        let given = self.positions.get(place).cloned().unwrap_or(otherwise);
+        given.map(|text| vec![text])
+    }
+
+    fn is_certain(&self, value: &Value) -> bool {
+        let Ok(place) = self.open.binary_search(&value.scope) else {
+            return value.scope == 0 && (self.foreign == 0 || value.exported);
+        };
+        place + 1 >= self.foreign || value.exported
+    }
+
+    pub(super) fn scalar(&self, name: &str) -> Option<String> {
         self.elements(name).map(|elements| elements.join(" "))
+    }
+
+    /// The characters at which values are split; `None` where they are not known.
+    pub(super) fn separators(&self) -> Option<String> {
+        if !self.is_assigned("IFS") {
+            return Some(" \t\n".to_owned());
+        }
+        self.scalar("IFS")
     }
 
     /// The value of `${expression}`.
     pub(super) fn parameter(&self, expression: &str) -> Option<Vec<String>> {
-        let end = name_end(expression)?;
-        let (name, operation) = expression.split_at_checked(end)?;
-        if operation.is_empty() || operation == "[@]" || operation == "[*]" {
-            return self.elements(name);
-        }
-        self.operate(name, operation).map(|value| vec![value])
+        parameter::value(self, expression)
     }
-
-    fn operate(&self, name: &str, operation: &str) -> Option<String> {
-        let value = self.scalar(name);
-        if let Some(default) = operation.strip_prefix(":-").or_else(|| operation.strip_prefix(":=")) {
-            return self.or_default(name, value.filter(|value| !value.is_empty()), default);
-        }
-        if let Some(default) = operation.strip_prefix(['-', '=']) {
-            return self.or_default(name, value, default);
-        }
-        if let Some(range) = operation.strip_prefix(':') {
-            return substring(&value.or_else(|| rooted(name))?, range);
-        }
-        if let Some(replacement) = operation.strip_prefix('/') {
-            return replace(&value?, replacement);
-        }
-        match operation {
-            "^^" => Some(value?.to_uppercase()),
-            ",," => Some(value?.to_lowercase()),
-            "[0]" => self.elements(name)?.into_iter().next(),
-            _ => None,
-        }
-    }
-
-    /// A default is taken as the value where the text has not assigned the variable: that is what the writer counts on.
-    fn or_default(&self, name: &str, value: Option<String>, default: &str) -> Option<String> {
-        let plain = !default.contains(['$', '`', '\\', '"', '\'']);
-        let unknown = self.is_assigned(name) && self.elements(name).is_none();
-        value.or_else(|| (plain && !unknown).then(|| default.to_owned()))
-    }
-}
-
-/// Variables that begin with a slash everywhere: `${HOME:0:1}` is `/`.
-fn rooted(name: &str) -> Option<String> {
-    matches!(name, "HOME" | "PATH" | "PWD" | "SHELL").then(|| "/".to_owned())
-}
-
-fn name_end(expression: &str) -> Option<usize> {
-    let first = expression.chars().next()?;
-    if matches!(first, '@' | '*') || first.is_ascii_digit() {
-        return Some(1);
-    }
-    let end = expression
-        .find(|character: char| character != '_' && !character.is_ascii_alphanumeric())
-        .unwrap_or(expression.len());
-    is_name(expression.get(..end)?).then_some(end)
-}
-
-fn is_position(name: &str) -> bool {
-    matches!(name.as_bytes(), [digit] if digit.is_ascii_digit() && *digit != b'0')
-}
-
-/// `offset` or `offset:length`, in characters.
-fn substring(value: &str, range: &str) -> Option<String> {
-    let (offset, length) = range.split_once(':').unwrap_or((range, ""));
-    let offset: usize = offset.trim().parse().ok()?;
-    let rest = value.chars().skip(offset);
-    match length.trim() {
-        "" => Some(rest.collect()),
-        length => Some(rest.take(length.parse().ok()?).collect()),
-    }
-}
-
-/// `/pattern/text` (all) or `pattern/text` (the first), for patterns that are plain text.
-fn replace(value: &str, operation: &str) -> Option<String> {
-    let (all, operation) = operation
-        .strip_prefix('/')
-        .map_or((false, operation), |rest| (true, rest));
-    let (pattern, text) = operation.split_once('/').unwrap_or((operation, ""));
-    let plain = !pattern.is_empty() && !operation.contains(['*', '?', '[', '$', '`', '\\', '\'', '"', '#', '%']);
-    plain.then(|| value.replacen(pattern, text, if all { usize::MAX } else { 1 }))
 }

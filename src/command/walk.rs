@@ -7,6 +7,7 @@ use std::ops::Range;
 use tree_sitter::{Node, Tree, TreeCursor};
 
 use super::flatten::{Place, Reader};
+use super::scan::element_end;
 use super::token::{RawCommand, Source, raw_command};
 use super::{Doubt, Origin, cook, heredoc};
 use crate::domain::Dialect;
@@ -26,6 +27,8 @@ struct Frame {
     consumed: usize,
     /// Whether the commands in it belong to the pipeline around it.
     joins: bool,
+    /// Whether the next command runs only if the one before it says so.
+    in_list: bool,
 }
 
 impl Frame {
@@ -38,6 +41,7 @@ impl Frame {
             separated: true,
             consumed: 0,
             joins,
+            in_list: false,
         }
     }
 }
@@ -67,19 +71,19 @@ impl<'a> Walk<'a> {
             if cursor.goto_first_child() {
                 continue;
             }
-            self.leave(cursor.node());
+            self.leave(cursor.node(), reader);
             while !cursor.goto_next_sibling() {
-                if !self.up(&mut cursor) {
+                if !self.up(&mut cursor, reader) {
                     return;
                 }
             }
         }
     }
 
-    fn up(&mut self, cursor: &mut TreeCursor<'_>) -> bool {
+    fn up(&mut self, cursor: &mut TreeCursor<'_>, reader: &mut Reader<'_>) -> bool {
         let moved = cursor.goto_parent();
         if moved {
-            self.leave(cursor.node());
+            self.leave(cursor.node(), reader);
         }
         moved
     }
@@ -88,7 +92,15 @@ impl<'a> Walk<'a> {
         match node.kind() {
             "|" | "|&" => self.separator(true),
             // A parenthesis closes the pattern of a case, whose bars are no pipes.
-            ";" | "&" | "&&" | "||" | "\n" | ")" => self.separator(false),
+            ";" | "&" | "\n" | ")" => {
+                self.separator(false);
+                self.close_list(reader);
+            }
+            "&&" | "||" => {
+                self.separator(false);
+                self.open_list(reader);
+            }
+            "then" | "else" | "elif" | "do" | "case_item" => self.next_branch(reader),
             "command"
             | "declaration_command"
             | "unset_command"
@@ -115,6 +127,31 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// What follows `&&` or `||` may be left out.
+    fn open_list(&mut self, reader: &mut Reader<'_>) {
+        self.close_list(reader);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.in_list = true;
+            reader.variables.open_scope();
+        }
+    }
+
+    fn close_list(&mut self, reader: &mut Reader<'_>) {
+        if let Some(frame) = self.frames.last_mut().filter(|frame| frame.in_list) {
+            frame.in_list = false;
+            reader.variables.close_scope();
+        }
+    }
+
+    /// Of the branches of a compound command, one runs and the others do not.
+    fn next_branch(&mut self, reader: &mut Reader<'_>) {
+        self.close_list(reader);
+        if self.frames.len() > 1 {
+            reader.variables.close_scope();
+            reader.variables.open_scope();
+        }
+    }
+
     /// The place of the next command of the innermost frame.
     fn next_place(&mut self, reader: &mut Reader<'_>) -> Place {
         let Some(frame) = self.frames.last_mut() else {
@@ -138,8 +175,9 @@ impl<'a> Walk<'a> {
         if self.is_read(node) {
             return;
         }
+        let is_piped = self.frames.last().is_some_and(|frame| frame.piped);
         let place = self.next_place(reader);
-        self.read_command(node, &place, reader);
+        self.read_command(node, &place, is_piped, reader);
     }
 
     fn is_read(&self, node: Node<'_>) -> bool {
@@ -148,7 +186,7 @@ impl<'a> Walk<'a> {
             .is_some_and(|frame| node.start_byte() < frame.consumed)
     }
 
-    fn read_command(&mut self, node: Node<'_>, place: &Place, reader: &mut Reader<'_>) {
+    fn read_command(&mut self, node: Node<'_>, place: &Place, is_piped: bool, reader: &mut Reader<'_>) {
         let Some(frame) = self.frames.last_mut() else { return };
         let start = node.start_byte();
         let limit = if node.kind() == "test_command" {
@@ -162,7 +200,20 @@ impl<'a> Walk<'a> {
             raw_command(self.source, start..limit)
         };
         frame.consumed = raw.end.max(start + 1);
-        reader.simple(self.source, &raw, place);
+        if is_piped || self.runs_beside(raw.end) {
+            reader.variables.open_scope();
+            reader.simple(self.source, &raw, place);
+            reader.variables.close_scope();
+        } else {
+            reader.simple(self.source, &raw, place);
+        }
+    }
+
+    /// Whether a command that ends at `end` is run by a process of its own: the first of a pipeline, or in the background.
+    fn runs_beside(&self, end: usize) -> bool {
+        let rest = self.source.slice(end..self.source.text.len());
+        let rest = rest.trim_start_matches([' ', '\t']);
+        rest.starts_with(['|', '&']) && !rest.starts_with("||") && !rest.starts_with("&&")
     }
 
     /// A redirection of a compound command, or one that stands alone, is a command without words.
@@ -182,7 +233,7 @@ impl<'a> Walk<'a> {
             },
             None => self.next_place(reader),
         };
-        self.read_command(node, &place, reader);
+        self.read_command(node, &place, false, reader);
     }
 
     fn enter_compound(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
@@ -196,37 +247,79 @@ impl<'a> Walk<'a> {
             frame.consumed = raw.end;
             reader.simple(self.source, &raw, &place);
         }
-        self.frames.push(frame);
+        match node.kind() {
+            "function_definition" => reader.variables.begin_definition(),
+            "while_statement" | "for_statement" | "c_style_for_statement" => {
+                reader.doubt_loop(self.source.slice(node.byte_range()));
+            }
+            _ => {}
+        }
+        self.push(frame, reader);
     }
 
     fn enter_substitution(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
         let Some(frame) = self.frames.last() else {
             return;
         };
+        let current = frame.current;
         let raw = self.source.slice(node.byte_range());
         let closed = raw.ends_with([')', '`']);
         let place = Place {
             origin: Origin::Substitution,
             depth: frame.place.depth + 1,
-            pipe: None,
+            // What is within `>(...)` reads what the command prints.
+            pipe: current
+                .filter(|_| raw.starts_with(">("))
+                .map(|(pipeline, stage)| (pipeline, stage + 1)),
         };
-        // Backticks within backticks are escaped, and the grammar takes them for text.
-        if let Some(inner) = raw.strip_prefix('`').filter(|inner| inner.contains("\\`")) {
-            let inner = inner.strip_suffix('`').unwrap_or(inner);
-            reader.read_within(&inner.replace("\\`", "`"), &place);
+        let mut frame = Frame::new(place.clone(), node.end_byte() - usize::from(closed), false);
+        if raw.starts_with('`') && self.backticks(node.byte_range(), &place, reader) {
+            frame.consumed = node.end_byte();
         }
-        let limit = node.end_byte() - usize::from(closed);
-        self.frames.push(Frame::new(place, limit, false));
+        self.push(frame, reader);
     }
 
-    fn leave(&mut self, node: Node<'_>) {
+    /// Reads what stands between backticks where the grammar takes several pairs for one, and then tells so; and where
+    /// more of them are within, escaped, which it takes for text.
+    fn backticks(&self, span: Range<usize>, place: &Place, reader: &mut Reader<'_>) -> bool {
+        let bytes = self.source.text.as_bytes();
+        let end = |at| element_end(bytes, &self.source.outline.bodies, at..span.end).max(at + 1);
+        let is_one = end(span.start) >= span.end;
+        let has_inner = self.source.slice(span.clone()).contains("\\`");
+        let mut at = span.start;
+        while at < span.end && (!is_one || has_inner) {
+            let next = end(at);
+            let piece = self.source.slice(at..next);
+            if let Some(inner) = piece.strip_prefix('`') {
+                let inner = inner.strip_suffix('`').unwrap_or(inner);
+                reader.read_within(&inner.replace("\\`", "`"), place);
+            }
+            at = next;
+        }
+        !is_one
+    }
+
+    /// A frame has a scope of its own, and its branches have one each.
+    fn push(&mut self, frame: Frame, reader: &mut Reader<'_>) {
+        self.frames.push(frame);
+        reader.variables.open_scope();
+        reader.variables.open_scope();
+    }
+
+    fn leave(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
         let kind = node.kind();
         let opened =
             matches!(kind, "command_substitution" | "process_substitution" | "for_statement") || is_compound(kind);
         if !opened || self.frames.len() < 2 {
             return;
         }
+        self.close_list(reader);
+        reader.variables.close_scope();
+        reader.variables.close_scope();
         let Some(inner) = self.frames.pop() else { return };
+        if kind == "function_definition" {
+            self.define(node, reader);
+        }
         if let Some(outer) = self.frames.last_mut().filter(|_| inner.joins) {
             outer.current = inner
                 .current
@@ -235,6 +328,18 @@ impl<'a> Walk<'a> {
             outer.consumed = outer.consumed.max(node.end_byte());
             outer.separated = false;
             outer.piped = false;
+        }
+    }
+
+    fn define(&self, node: Node<'_>, reader: &mut Reader<'_>) {
+        reader.variables.end_definition();
+        let part = |field| {
+            node.child_by_field_name(field)
+                .map(|found| self.source.slice(found.byte_range()))
+        };
+        if let (Some(name), Some(body)) = (part("name"), part("body")) {
+            let runs_arguments = std::mem::take(&mut reader.runs_arguments);
+            reader.defined.define(name, body, runs_arguments);
         }
     }
 

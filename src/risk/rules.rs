@@ -281,3 +281,5 @@ fn apply_override(rules: &mut Vec<Rule>, entry: &OverrideEntry, path: &str, text
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrapping;

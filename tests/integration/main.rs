@@ -19,6 +19,7 @@ mod cli;
 mod confirmation;
 mod containers;
 mod demo;
+mod differential;
 mod exec;
 mod floors;
 mod inner_shells;

@@ -5,7 +5,7 @@ use crate::command::feed::is_stdin;
 use crate::command::options::{cluster, takes_next};
 
 /// The call that takes the text as its last argument; `None` where the program is no interpreter, or reads a text elsewhere.
-pub(super) fn call_with_text(program: &str, arguments: &[Word]) -> Option<Vec<String>> {
+pub(in crate::command) fn call_with_text(program: &str, arguments: &[Word]) -> Option<Vec<String>> {
     let interpreter = INTERPRETERS.iter().find(|interpreter| interpreter.is(program))?;
     interpreter.call(program, arguments)
 }

@@ -1,0 +1,189 @@
+//! Programs that run a command in a way of their own: in an option, in a new terminal, once for each input.
+
+use super::Word;
+use super::unwrap::{Inside, after_operands, text, text_of, words};
+use super::wrappers::Wrapper;
+
+/// Options of tmux and screen that take a value.
+const TMUX: Wrapper = Wrapper {
+    short: "cefFLnsStxyT",
+    ..Wrapper::PLAIN
+};
+const SCREEN: Wrapper = Wrapper {
+    short: "cehpsStT",
+    ..Wrapper::PLAIN
+};
+const PARALLEL: Wrapper = Wrapper {
+    short: "jNnIasLSPdC",
+    long: &[
+        "--jobs",
+        "--arg-file",
+        "--colsep",
+        "--delimiter",
+        "--joblog",
+        "--results",
+        "--sshlogin",
+        "--timeout",
+    ],
+    ..Wrapper::PLAIN
+};
+const TMUX_COMMANDS: &[&str] = &[
+    "new",
+    "new-session",
+    "new-window",
+    "neww",
+    "split-window",
+    "splitw",
+    "respawn-pane",
+    "respawn-window",
+    "run-shell",
+    "run",
+    "if-shell",
+    "pipe-pane",
+    "display-popup",
+    "popup",
+];
+
+/// What follows `--`.
+pub(super) fn after_dashes(arguments: &[Word]) -> Option<&[Word]> {
+    let position = arguments.iter().position(|word| word.text == "--")?;
+    arguments.get(position + 1..)
+}
+
+/// `tmux new-session -d COMMAND`, `screen -dm COMMAND`: one word is a text for a shell, several are a command.
+pub(super) fn multiplexer(program: &str, arguments: &[Word]) -> Vec<Inside> {
+    let (options, rest) = if program == "tmux" {
+        let place = arguments
+            .iter()
+            .position(|word| TMUX_COMMANDS.contains(&word.text.as_str()));
+        let Some(place) = place else { return Vec::new() };
+        (&TMUX, arguments.get(place + 1..).unwrap_or_default())
+    } else if arguments
+        .iter()
+        .any(|word| matches!(word.text.as_str(), "-x" | "-X" | "-r" | "-ls" | "-R"))
+    {
+        return Vec::new();
+    } else {
+        (&SCREEN, arguments)
+    };
+    text_or_words(after_operands(options, rest, 0).unwrap_or_default())
+}
+
+fn text_or_words(command: &[Word]) -> Vec<Inside> {
+    match command {
+        [only] if only.text.contains(char::is_whitespace) => text(&only.text),
+        several => words(several),
+    }
+}
+
+/// `xterm -e COMMAND`, `gnome-terminal -- COMMAND`.
+pub(super) fn terminal(arguments: &[Word]) -> Vec<Inside> {
+    let position = arguments
+        .iter()
+        .position(|word| matches!(word.text.as_str(), "-e" | "-x" | "--" | "--command"));
+    let command = position.and_then(|position| arguments.get(position + 1..));
+    text_or_words(command.unwrap_or_default())
+}
+
+/// `start-stop-daemon --start --exec PROGRAM -- ARGUMENTS`.
+pub(super) fn start_stop_daemon(arguments: &[Word]) -> Vec<Inside> {
+    let position = arguments
+        .iter()
+        .position(|word| matches!(word.text.as_str(), "--exec" | "-x" | "--startas" | "-a"));
+    let Some(program) = position.and_then(|position| arguments.get(position + 1)) else {
+        return Vec::new();
+    };
+    let rest = after_dashes(arguments).unwrap_or_default();
+    words(&[std::slice::from_ref(program), rest].concat())
+}
+
+/// `parallel COMMAND ::: INPUT...`: the command with each of its inputs; inputs alone are texts for a shell.
+pub(super) fn parallel(arguments: &[Word]) -> Vec<Inside> {
+    let place = arguments
+        .iter()
+        .position(|word| matches!(word.text.as_str(), ":::" | ":::+"))
+        .unwrap_or(arguments.len());
+    let (before, inputs) = arguments.split_at_checked(place).unwrap_or_default();
+    let command = after_operands(&PARALLEL, before, 0).unwrap_or_default();
+    let inputs = inputs.get(1..).unwrap_or_default();
+    if command.is_empty() {
+        return inputs.iter().take(16).flat_map(|input| text(&input.text)).collect();
+    }
+    if inputs.is_empty() {
+        return text_or_words(command);
+    }
+    let each = inputs.iter().take(16);
+    each.flat_map(|input| text(&with_input(command, &input.text))).collect()
+}
+
+fn with_input(command: &[Word], input: &str) -> String {
+    let texts: Vec<&str> = command.iter().map(|word| word.text.as_str()).collect();
+    let joined = texts.join(" ");
+    if joined.contains("{}") {
+        joined.replace("{}", input)
+    } else {
+        format!("{joined} {input}")
+    }
+}
+
+/// Options whose values a program runs, by what stands before the command in them.
+const RUNNING_OPTIONS: &[(&str, &str)] = &[
+    ("git", "alias."),
+    ("git", "core.pager="),
+    ("git", "core.editor="),
+    ("git", "core.sshCommand="),
+    ("git", "core.fsmonitor="),
+    ("tar", "--checkpoint-action=exec="),
+    ("tar", "--to-command="),
+    ("tar", "--use-compress-program="),
+    ("tar", "--rsh-command="),
+    ("rsync", "--rsh="),
+    ("ssh", "ProxyCommand="),
+    ("ssh", "-oProxyCommand="),
+    ("ssh", "LocalCommand="),
+    ("ssh", "-oLocalCommand="),
+    ("scp", "ProxyCommand="),
+    ("scp", "-oProxyCommand="),
+    ("sftp", "ProxyCommand="),
+    ("socat", "EXEC:"),
+    ("socat", "exec:"),
+    ("socat", "SYSTEM:"),
+    ("socat", "system:"),
+];
+
+/// Options whose next word a program runs.
+const RUNNING_NEXT: &[(&str, &[&str])] = &[
+    ("rsync", &["-e", "--rsh"]),
+    ("tar", &["-I", "--to-command", "--use-compress-program"]),
+    ("scp", &["-S"]),
+    ("nc", &["-e", "-c", "--exec", "--sh-exec"]),
+    ("ncat", &["-e", "-c", "--exec", "--sh-exec"]),
+    ("zip", &["-TT"]),
+    ("crontab", &[]),
+];
+
+/// What a program runs of the values of its options, besides what else it does.
+pub(super) fn options_that_run(program: &str, arguments: &[Word]) -> Vec<Inside> {
+    let mut found = Vec::new();
+    for (index, word) in arguments.iter().enumerate() {
+        for (_, mark) in RUNNING_OPTIONS.iter().filter(|(name, _)| *name == program) {
+            found.extend(word.text.strip_prefix(mark).map(|value| command_of(mark, value)));
+        }
+        let next = RUNNING_NEXT.iter().find(|(name, _)| *name == program);
+        if next.is_some_and(|(_, options)| options.contains(&word.text.as_str())) {
+            found.extend(arguments.get(index + 1).map(|word| text_of(std::slice::from_ref(word))));
+        }
+    }
+    found.into_iter().flatten().collect()
+}
+
+/// The command in an option's value: of an alias of git behind its name and a `!`, of socat up to its own options.
+fn command_of(mark: &str, value: &str) -> Vec<Inside> {
+    match mark {
+        "alias." => value
+            .split_once("=!")
+            .map_or_else(Vec::new, |(_, command)| text(command)),
+        "EXEC:" | "exec:" | "SYSTEM:" | "system:" => text(value.split(',').next().unwrap_or(value)),
+        _ => text(value.trim_start_matches('!')),
+    }
+}
