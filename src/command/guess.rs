@@ -145,8 +145,10 @@ fn without_unknown(command: &SimpleCommand) -> Option<Vec<Word>> {
         && rest
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
+    // Where a program lies may be a variable; what it is called is plain then.
+    let called = first.text.rsplit('/').next().unwrap_or_default();
     let name = Word {
-        disguised: true,
+        disguised: called.contains('$'),
         ..Word::computed(rest)
     };
     is_name.then(|| [&[name], arguments].concat())
