@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use opspilot::command;
-use opspilot::config::Risk;
+use opspilot::config::{ModelBounds, Risk};
 use opspilot::domain::Dialect;
 use opspilot::risk::{Assessor, Circumstances};
 use serde::Deserialize;
@@ -40,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         rules: vec![RULES.into()],
         model: Some(MODEL.into()),
         installed: None,
+        bounds: ModelBounds::default(),
     })?;
     let loading = started.elapsed();
     for command in &commands {

@@ -1,8 +1,11 @@
-"""Context and history for training rows, so that a cold start, and a warm one, is nothing new to the forest.
+"""What the corpus cannot show: context, history, and commands that the rules do not know.
 
-The corpus has neither. Half of the rows keep the neutral values that `opspilot score` gives; the others get plausible
-ones that have nothing to do with the level. What a forest is to learn from context and history comes with recorded
-commands.
+The corpus has neither context nor history. Half of the rows keep the neutral values that `opspilot score` gives; the
+others get plausible ones that have nothing to do with the level. What a forest is to learn from context and history
+comes with recorded commands.
+
+And the rules were written by people who knew commands like those of the corpus: a forest that saw only them would learn
+that what no rule knows is harmless. So in many training rows the rules are silent.
 """
 
 from collections.abc import Callable
@@ -48,6 +51,18 @@ _HISTORY: dict[str, Draw] = {
 GROUPS = (_CONTEXT, _ENVIRONMENT, _TIME, _HISTORY)
 # How often a group of circumstances that belong together is known.
 KNOWN = 0.5
+# The features that say what the rules said, and how often training pretends that they said nothing.
+RULE_FEATURES = ("rule_level", "rule_hits", "grave_rule_hits", "rule_score")
+RULES_SILENT = 0.5
+
+
+def with_silent_rules(names: tuple[str, ...], rows: Rows, rng: Generator) -> Rows:
+    """A copy of the rows in which the rules say nothing, at random and whatever the label."""
+    silenced = rows.copy()
+    columns = [names.index(name) for name in RULE_FEATURES if name in names]
+    chosen = np.flatnonzero(rng.random(len(rows)) < RULES_SILENT)
+    silenced[np.ix_(chosen, columns)] = 0.0
+    return silenced
 
 
 def with_circumstances(features: Features, rng: Generator) -> Rows:

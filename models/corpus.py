@@ -1,8 +1,8 @@
 """The training corpus: commands with a level, generated from templates, the same for the same seed.
 
 A template is one line of `templates/FAMILY.txt`: a level and a command in which `{name}` stands for a value of the
-vocabulary, `{a|b|c}` for one of the alternatives, and `%0A` for a newline. All that comes from one template is one
-group: no split of the data may part it.
+vocabulary, `{a|b|c}` for one of the alternatives (a bar between two blanks is a pipe), and `%0A` for a newline. Every
+line knows its template and its program, which rewriting does not change: no split of the data may part a program.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from random import Random
 
 import obfuscation
 import vocabulary
+from programs import program
 
 LEVELS = ("low", "medium", "high", "critical")
 TEMPLATES = Path(__file__).parent / "templates"
@@ -23,6 +24,8 @@ SEED = 20261122
 
 # Commands for one template, before other ways to write them. Benign work is what a bastion sees most of the day.
 PER_TEMPLATE = {"low": 9, "medium": 8, "high": 5, "critical": 5}
+# Commands for a template that holds for any program: so many programs are tried.
+PER_ANY_TOOL = 20
 # Other ways to write them, for one template.
 PLAIN_VARIANTS = {"low": 3, "medium": 3, "high": 2, "critical": 2}
 HIDDEN_VARIANTS = 2
@@ -30,7 +33,7 @@ HIDDEN_VARIANTS = 2
 HIDDEN_BENIGN_EVERY = 6
 
 _SLOT = re.compile(r"(?<!\$)\{([a-z_0-9]+)\}")
-_ALTERNATIVES = re.compile(r"(?<!\$)\{(?! )([^{}]*\|[^{}]*)\}")
+_OPENING = re.compile(r"(?<!\$)\{(?! )")
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,13 @@ class Template:
 
 @dataclass(frozen=True)
 class Line:
-    """One labelled command."""
+    """One labelled command; `program` is what it is about, however it is written."""
 
     cmd: str
     label: str
     family: str
     group: str
+    program: str
 
 
 def templates(directory: Path = TEMPLATES) -> list[Template]:
@@ -89,23 +93,30 @@ def _lines(template: Template, dangers: list[str], seed: int) -> Iterator[Line]:
     """The commands of one template. They depend on the seed and the template alone, not on its neighbours."""
     rng = Random(f"{seed}/{template.family}/{template.text}")
     plain = _distinct(template, dangers, rng)
+
+    def line(cmd: str, source: str, level: str = template.level) -> Line:
+        return Line(cmd, level, template.family, template.group, program(source))
+
     for cmd in plain:
-        yield Line(cmd, template.level, template.family, template.group)
+        yield line(cmd, cmd)
     if template.family == "mentions":
         return
     for _ in range(PLAIN_VARIANTS[template.level]):
-        cmd = obfuscation.rewrite(rng.choice(plain), obfuscation.PLAIN, rng)
-        yield Line(cmd, template.level, template.family, template.group)
+        source = rng.choice(plain)
+        yield line(obfuscation.rewrite(source, obfuscation.PLAIN, rng), source)
     grave = template.level in ("high", "critical")
     if grave or rng.randrange(HIDDEN_BENIGN_EVERY) == 0:
         for _ in range(HIDDEN_VARIANTS if grave else 1):
-            cmd = obfuscation.rewrite(rng.choice(plain), obfuscation.HIDING, rng)
-            yield Line(cmd, template.level if grave else "high", template.family, template.group)
+            source = rng.choice(plain)
+            written = obfuscation.rewrite(source, obfuscation.HIDING, rng)
+            yield line(written, source, template.level if grave else "high")
 
 
 def _distinct(template: Template, dangers: list[str], rng: Random) -> list[str]:
     """Up to `PER_TEMPLATE` different fillings; more where a template lists many alternatives."""
     wanted = max(PER_TEMPLATE[template.level], template.text.count("|"))
+    if "{anytool}" in template.text or "{usualtool}" in template.text:
+        wanted = max(wanted, PER_ANY_TOOL)
     fillings = (fill(template.text, dangers, rng) for _ in range(4 * wanted))
     return list(dict.fromkeys(fillings))[:wanted]
 
@@ -119,9 +130,42 @@ def fill(text: str, dangers: list[str], rng: Random) -> str:
             return rng.choice(dangers)
         return vocabulary.fill(name, rng) if name in vocabulary.slot_names() else match[0]
 
-    filled = _SLOT.sub(slot, text) if "{danger}" not in text else text
-    filled = _ALTERNATIVES.sub(lambda match: rng.choice(match[1].split("|")), filled)
-    return _SLOT.sub(slot, filled)
+    return _SLOT.sub(slot, choose(text, rng))
+
+
+def choose(text: str, rng: Random) -> str:
+    """`text` with one of the alternatives of each list; an alternative may hold braces and lists itself."""
+    begin = _OPENING.search(text)
+    if not begin:
+        return text
+    end = _closing(text, begin.start())
+    inside = text[begin.end() : end]
+    options = _split(inside)
+    if end == len(text) or len(options) == 1:
+        return text[: begin.end()] + choose(text[begin.end() :], rng)
+    return text[: begin.start()] + choose(rng.choice(options), rng) + choose(text[end + 1 :], rng)
+
+
+def _closing(text: str, opening: int) -> int:
+    """Where the brace that opens there is closed, or else the end."""
+    depth = 0
+    for place in range(opening, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth == 0:
+            return place
+    return len(text)
+
+
+def _split(inside: str) -> list[str]:
+    """The alternatives in a pair of braces. A bar between two blanks is a pipe, and so is one in inner braces."""
+    depth, options = 0, [""]
+    for place, sign in enumerate(inside):
+        depth += {"{": 1, "}": -1}.get(sign, 0)
+        if sign == "|" and depth == 0 and inside[place - 1 : place + 2] != " | ":
+            options.append("")
+        else:
+            options[-1] += sign
+    return options
 
 
 def _dangers(found: list[Template], seed: int) -> list[str]:

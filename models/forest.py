@@ -56,10 +56,10 @@ def weights(labels: Labels) -> NDArray[np.float64]:
     return weighted / weighted.mean()
 
 
-def fit(rows: Rows, labels: Labels, seed: int, jobs: int = -1) -> RandomForestClassifier:
+def fit(rows: Rows, labels: Labels, seed: int, trees: int = TREES, jobs: int = 2) -> RandomForestClassifier:
     """Fits a forest; the same rows and seed give the same forest and the same votes, whatever the number of jobs."""
     forest = RandomForestClassifier(
-        n_estimators=TREES,
+        n_estimators=trees,
         max_depth=MAX_DEPTH,
         min_samples_leaf=MIN_SAMPLES_LEAF,
         random_state=seed,
@@ -70,11 +70,13 @@ def fit(rows: Rows, labels: Labels, seed: int, jobs: int = -1) -> RandomForestCl
     return forest.set_params(n_jobs=1)
 
 
-def out_of_fold(rows: Rows, labels: Labels, groups: NDArray[np.int64], seed: int) -> Votes:
+def out_of_fold(
+    rows: Rows, labels: Labels, groups: NDArray[np.int64], seed: int, *, folds: int = FOLDS, trees: int = TREES
+) -> Votes:
     """Votes for each row by a forest that has seen no command of its group."""
     votes = np.zeros((len(rows), len(LEVELS)))
-    for train, test in GroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, labels, groups):
-        votes[test] = fit(rows[train], labels[train], seed).predict_proba(rows[test])
+    for train, test in GroupKFold(folds, shuffle=True, random_state=seed).split(rows, labels, groups):
+        votes[test] = fit(rows[train], labels[train], seed, trees).predict_proba(rows[test])
     return votes
 
 

@@ -1,16 +1,20 @@
 """How good a forest is: on the corpus by cross-validation, and on files of commands from elsewhere."""
 
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+from ablation import Elsewhere
 from corpus import LEVELS
 from forest import Labels, Votes, levels
-from scorer import Scorer
+from scorer import Scorer, features
 
 # The levels at which a command is flagged: a person is asked.
 FLAGGED = ("high", "critical")
@@ -41,21 +45,61 @@ def cross_validated(probabilities: Votes, labels: Labels) -> dict[str, Any]:
             "recall": round(float(called_grave[grave].mean()), 4),
         },
         "confusion": confusion_matrix(labels, predicted, labels=every).tolist(),
+        "reliability": reliability(probabilities[:, 2:].sum(axis=1), grave),
     }
 
 
-def on_files(directory: Path, rules_alone: Scorer, with_forest: Scorer) -> list[dict[str, Any]]:
-    """For each file of labelled commands, the share that is flagged by the rules alone, and with the forest."""
-    rows = []
+def reliability(probabilities: NDArray[np.float64], grave: NDArray[np.bool_]) -> list[list[float]]:
+    """Tenths of the probability of high or critical: what was said, what was true, and how many there were."""
+    tenth = np.minimum((probabilities * 10).astype(int), 9)
+    told = [(probabilities[tenth == k], grave[tenth == k]) for k in range(10)]
+    return [[round(float(p.mean()), 4), round(float(g.mean()), 4), len(p)] for p, g in told if len(p)]
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A file of labelled commands from elsewhere."""
+
+    name: str
+    commands: list[str]
+    labels: list[str]
+
+
+def read_files(directory: Path) -> list[Entries]:
+    """The JSONL files of a directory, by name; what betrays a row's source is masked."""
+    found = []
     for path in sorted(directory.glob("*.jsonl")):
         entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        commands = [entry["cmd"] for entry in entries]
-        alone, joined = rules_alone.answers(commands), with_forest.answers(commands)
-        for label in sorted({_label(entry) for entry in entries}):
-            chosen = [index for index, entry in enumerate(entries) if _label(entry) == label]
+        commands, labels = [_masked(entry["cmd"]) for entry in entries], [_label(entry) for entry in entries]
+        found.append(Entries(path.stem, commands, labels))
+    return found
+
+
+def _masked(command: str) -> str:
+    """Without the names of a test suite for detections and of its techniques."""
+    return re.sub(r"(?i)atomic(s|-?red-?team)?", "work", re.sub(r"T1\d{3}(\.\d{3})?", "job", command))
+
+
+def attacks_of(files: Sequence[Entries], scorer: Scorer) -> list[Elsewhere]:
+    """The files `attack` and `benign` as one trial, if both are there."""
+    named = {file.name: file.commands for file in files}
+    if not {"attack", "benign"} <= set(named):
+        return []
+    commands = named["attack"] + named["benign"]
+    grave = np.arange(len(commands)) < len(named["attack"])
+    return [Elsewhere("elsewhere", commands, grave, features(scorer.answers(commands)))]
+
+
+def on_files(files: Sequence[Entries], rules_alone: Scorer, with_forest: Scorer) -> list[dict[str, Any]]:
+    """For each file of labelled commands, the share that is flagged by the rules alone, and with the forest."""
+    rows = []
+    for file in files:
+        alone, joined = rules_alone.answers(file.commands), with_forest.answers(file.commands)
+        for label in sorted(set(file.labels)):
+            chosen = [index for index, found in enumerate(file.labels) if found == label]
             rows.append(
                 {
-                    "file": path.stem,
+                    "file": file.name,
                     "label": label,
                     "commands": len(chosen),
                     "rules": _flagged(alone, chosen),

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 
+import ablation
 import card as cards
 import corpus
+import figure
 import forest
 import measures
 import parity
 import report
-from circumstances import with_circumstances
 from forest import Calibration, Labels, Votes
 from scorer import Features, Rows, Scorer, features
 
@@ -24,14 +25,19 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 # Rows in the card, and rows that the daemon is tried on before the model is installed.
 GOLDEN_ROWS = 48
-PARITY_ROWS = 4000
+PARITY_ROWS = 10_000
+# Rows that fit into one card, which the daemon reads up to 4 MiB of.
+PARITY_BATCH = 2000
 # Largest model that belongs into the repository, in bytes.
-MAX_MODEL_BYTES = 5 * 1024 * 1024
+MAX_MODEL_BYTES = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Data:
-    """The training data: the corpus twice, once as `score` sees it and once in random circumstances."""
+    """The training data: the corpus twice, once as `score` sees it and once in random circumstances.
+
+    A group is a program: what the cross-validation tries has a program that it has not learned from.
+    """
 
     commands: list[str]
     features: Features
@@ -57,12 +63,9 @@ class Trained:
 
 def prepare(lines: list[corpus.Line], scored: Features, seed: int) -> Data:
     """Labels, groups and rows of the corpus."""
-    rng = np.random.default_rng(seed)
-    rows = np.concatenate([scored.rows, with_circumstances(scored, rng)])
-    names = sorted({line.group for line in lines})
-    numbers = {name: number for number, name in enumerate(names)}
+    rows = ablation.training_rows(scored, np.random.default_rng(seed))
     labels = np.array([corpus.LEVELS.index(line.label) for line in lines])
-    groups = np.array([numbers[line.group] for line in lines])
+    _, groups = np.unique([line.program for line in lines], return_inverse=True)
     text = "".join(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in lines)
     digest = cards.sha256(text.encode() + rows.tobytes())
     return Data([line.cmd for line in lines], scored, rows, np.tile(labels, 2), np.tile(groups, 2), digest)
@@ -83,7 +86,7 @@ def describe(data: Data, trained: Trained, seed: int) -> dict[str, Any]:
     training = {
         "commands": len(data.commands),
         "rows": len(data.rows),
-        "groups": int(data.groups.max()) + 1,
+        "programs": int(data.groups.max()) + 1,
         "seed": seed,
         "data_digest": data.digest,
     }
@@ -108,7 +111,8 @@ def prove(data: Data, trained: Trained, card: dict[str, Any], scorer: Scorer, se
     apart = parity.same_votes(trained.forest.predict_proba(rows), forest.onnx_votes(trained.model, rows))
     say(f"onnxruntime agrees on {len(rows)} rows (within {apart:.1e})")
     golden = cards.golden(rows, trained.probabilities(rows))
-    parity.daemon_accepts(scorer, trained.model, card, golden)
+    for start in range(0, len(golden), PARITY_BATCH):
+        parity.daemon_accepts(scorer, trained.model, card, golden[start : start + PARITY_BATCH])
     say(f"the daemon agrees on {len(golden)} rows (within {parity.TOLERANCE:.0e})")
 
 
@@ -158,9 +162,18 @@ def main() -> None:
     card = describe(data, trained, options.seed)
     prove(data, trained, card, scorer, options.seed)
     installed = install(options.output, trained, card, data, scorer)
-    elsewhere = measures.on_files(options.evaluate, scorer, installed) if options.evaluate else []
-    text = report.render(card, importances(data, trained), elsewhere)
-    (options.output / "REPORT.md").write_text(text, encoding="utf-8")
+    say("trying the forest on programs that it has not seen")
+    files = measures.read_files(options.evaluate) if options.evaluate else []
+    trials = ablation.Contest(lines, scored, options.seed).run(measures.attacks_of(files, scorer))
+    shown = report.Shown(
+        card=card,
+        importances=importances(data, trained),
+        contests=[ablation.compare(trial, options.seed) for trial in trials],
+        choices=ablation.choices(trials[0]),
+        elsewhere=measures.on_files(files, scorer, installed),
+    )
+    (options.output / "REPORT.md").write_text(report.render(shown), encoding="utf-8")
+    (options.output / "REPORT.svg").write_text(figure.draw(card, shown.importances), encoding="utf-8")
     say(f"{installed.model}: {card['model']['bytes']} bytes, macro F1 {trained.metrics['macro_f1']}")
 
 

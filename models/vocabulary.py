@@ -59,6 +59,63 @@ _PLAIN: dict[str, str] = {
     "password": "hunter2 Passw0rd! s3cret changeme toor",
     "glob": "*.log *.py *.conf *.txt *.bak *.tmp core.* *.json",
     "port": "80 443 8080 5432 3000 4444 9001 1337 6379 9090",
+    "anytool": "aa-exec ab acr agetty alpine ansible-playbook aoss apache2ctl apport-cli aria2c arj aspell asterisk "
+    "autoconf autoheader bc bconsole bpftrace bridge bundle byebug bzip2 cabal capsh cdist cdrecord certbot "
+    "check_log choom cmake cobc codex cowsay cowthink cpan cpio cpulimit crash csvtool cupsfilter dc debugfs "
+    "dhclient dialog dnsmasq dos2unix dosbox dotnet dstat dvips easy_install eb efax elvish enscript eqn espeak "
+    "exiftool facter fastfetch ffmpeg fping flock forge fzf gcloud gdb genisoimage getent ghostscript ginsh gnuplot "
+    "gimp git grc groff gtester guile gzip hping3 iftop install ispell java jjs joe jq julia kubectl ksshell latex "
+    "latexmk logsave lua lualatex luatex m4 mail make mawk micro minicom mosquitto mtr multitime mutt mypy nasm "
+    "ncdu ncftp neofetch nft nginx nroff nsenter ntpdate octave opkg openvpn openvt pandoc pax pdb pdflatex pexec "
+    "pg perf pic pip pico pkg posh pre-commit procmail psad psftp ptx puppet pwsh pyright qpdf rake ranger readelf "
+    "redis restic rlwrap rpm rpmdb rsnapshot rtorrent run-mailcap rustup rview sash screen scrot sendmail service "
+    "setarch setfacl slsh smbclient snap socat soelim softlimit sshfs ssh-agent ssh-keygen start-stop-daemon "
+    "stunnel ssh svn systemctl tasksh task tbl tclsh tdbtool telnet terraform tex timedatectl tmux top "
+    "torify troff turbo uv unsquashfs uudecode valgrind varnishncsa vagrant virsh virt-install visidata volatility "
+    "w3m wall watchman whiptail wireshark xdg-open xdotool xelatex xetex xmore xpad yarn yash yelp zathura zip "
+    "zsoelim zypper",
+    "usualtool": "acme act adb airmon alembic ansible-lint apachectl appimage argocd arduino-cli asdf atlas "
+    "autorandr avrdude azcopy babel bandit bats bazel beet biome bison black bluetoothctl bower browserify buf "
+    "buildah bundler bzz calibre carthage ccache cf cfssl charm chezmoi chroma circleci clang-format clang-tidy "
+    "cloc cmake cocoapods codeql cointop conan consul copier cosign cppcheck croc cronic crystal csvkit "
+    "ctags cups curlie cypress d2 dart dasel dbmate ddev deno detox devbox dive django-admin doctl doggo dokku "
+    "doxygen drush dust dvc earthly easyrsa ebook-convert elm envsubst esbuild eslint exercism expo fastlane "
+    "ffprobe firebase fisher flake8 flask flatpak flutter flyway fossa freshclam fselect gatsby gdal gitleaks "
+    "gitlint glances glow gofmt gofumpt golangci-lint goreleaser gource gpg-agent gradle grafana-cli graphviz grex "
+    "grpcurl gulp hadolint hatch helmfile hexyl httpie hub hugo hurl hyperfine i3status icdiff imgcat infracost "
+    "ionic isort istioctl jekyll jest jetty jhipster jmeter jump jupyter k6 k9s kafkacat kamal karma kcat kdialog "
+    "keepassxc-cli kompose kops kustomize lazydocker ledger leiningen lerna lilypond lint-staged litecli "
+    "llvm-config locust logcli mage magento mailcatcher mdbook mdcat meson mergestat micromamba mitmproxy mkcert "
+    "mkdocs mocha molecule mongoimport mprocs mustache mvn mypy mytop nest netlify newman nextflow nimble ninja "
+    "nix-shell nmcli nodemon nox nx ocamlfind ollama openapi-generator osquery packer papermill parcel patchelf pdm "
+    "peco perlcritic pg_isready pgbench phpstan phpunit pipdeptree plantuml playwright pmd poetry postcss powertop "
+    "prettier prisma prometheus promtool protoc pulumi pyenv pylint pyinstaller qrencode quarto rails rector reflex "
+    "renovate ripgrep rollup rspec rubocop ruff runc rustfmt s6-svc sam sass sbt scons sccache semgrep serverless "
+    "shellcheck shfmt skaffold skopeo sops sphinx-build spin sqlfluff stack standard step storybook stow stylelint "
+    "supabase surge svgo swagger swiftlint sz task telepresence tesseract tflint tig tilt tokei topgrade tox "
+    "traefik trivy tsc tsx turbo twine typst unison uvicorn vagrant vale vercel vite vitest vtop vue waypoint "
+    "webpack wp wrk xcodebuild xmake xo yamllint yapf yarn yq zellij zig zola zoxide",
+    "shell": "/usr/bin/sh /bin/bash /usr/bin/bash sh bash /bin/dash /usr/bin/zsh",
+    "dropped": "/tmp/.cache /tmp/x /tmp/run.sh /dev/shm/.d /var/tmp/.k /tmp/.u/agent /tmp/p.sh /tmp/helper /dev/shm/kw "
+    "/tmp/shell.sh /tmp/payload /var/tmp/evil /tmp/task",
+    "startup": "/etc/sudoers.d/x /etc/cron.d/x /root/.ssh/authorized_keys ~/.ssh/authorized_keys /etc/passwd "
+    "/etc/shadow /etc/sudoers /etc/ld.so.preload /etc/profile.d/x.sh /etc/crontab /root/.bashrc "
+    "/etc/systemd/system/x.service",
+    "secretfile": "/etc/shadow /root/.ssh/id_rsa /etc/gshadow ~/.aws/credentials /root/.bash_history /etc/sudoers "
+    "~/.ssh/id_ed25519 /home/alice/.ssh/id_rsa /root/.my.cnf ~/.kube/config /etc/ssl/private/server.key "
+    "/etc/krb5.keytab /var/lib/sss/secrets/secrets.ldb /home/bob/.netrc /root/.pgpass",
+    "secretdir": "~/.ssh /root /etc/ssl/private ~/.aws ~/.gnupg /home /etc ~/.mozilla ~/.kube /root/.config/gcloud",
+    "runvar": "PAGER EDITOR VISUAL BROWSER MANPAGER GIT_PAGER GIT_EDITOR GIT_SSH_COMMAND GIT_SSH LESSOPEN SHELL "
+    "SYSTEMD_EDITOR SUDO_ASKPASS SSH_ASKPASS BASH_ENV ENV PROMPT_COMMAND PERL5DB PYTHONSTARTUP RUBYOPT NODE_OPTIONS "
+    "CC CXX LESSEDIT AUTOM4TE TEXEDIT GROFF_BIN_PATH PYTHONBROWSER CRASHPAGER",
+    "preload": "LD_PRELOAD LD_AUDIT LD_LIBRARY_PATH GCONV_PATH DYLD_INSERT_LIBRARIES OPENSSL_CONF OPENSSL_ENGINES",
+    "tracefile": "/var/log/auth.log /var/log/wtmp /var/log/lastlog /var/log/secure /var/run/utmp "
+    "/var/log/audit/audit.log ~/.bash_history /root/.bash_history /var/log/syslog /var/log/btmp ~/.zsh_history "
+    "/var/log/messages",
+    "defender": "auditd rsyslog falco osqueryd crowdstrike falcon-sensor clamav-daemon fail2ban wazuh-agent ossec "
+    "apparmor firewalld ufw cbdaemon mdatp sentinelone syslog-ng snort suricata aide",
+    "defenderdir": "/opt/CrowdStrike /var/ossec /etc/audit /opt/sentinelone /etc/fail2ban /etc/falco "
+    "/opt/microsoft/mdatp /opt/cbdefense /etc/apparmor.d",
     "small": "1 2 3 4 5 7 9",
 }
 
@@ -81,6 +138,9 @@ GENERATED = {
     "hex": lambda rng: f"{rng.getrandbits(48):012x}",
     "ip": _ip,
     "b64": _base64,
+    "fds": lambda rng: rng.choice(
+        ["0<&2 1>&2", "<&3 >&3 2>&3", "0>&1", "<$(tty) >$(tty) 2>$(tty)", "-i 2>&1", "</dev/tty >/dev/tty"]
+    ),
 }
 
 

@@ -43,14 +43,14 @@ def test_a_group_has_one_level_but_for_what_is_hidden(lines: list[corpus.Line]) 
 
 def test_every_slot_is_filled(lines: list[corpus.Line]) -> None:
     for line in lines:
-        names = re.findall(r"(?<!\$)\{([a-z_0-9]+)\}", line.cmd)
+        names = re.findall(r"(?<!\$)\{([a-z_][a-z_0-9]*)\}", line.cmd)
         assert set(names) <= OWN_BRACES, line.cmd
 
 
 def test_templates_name_slots_that_exist() -> None:
     known = vocabulary.slot_names() | OWN_BRACES | {"danger"}
     for template in corpus.templates():
-        assert set(re.findall(r"(?<!\$)\{([a-z_0-9]+)\}", template.text)) <= known, template
+        assert set(re.findall(r"(?<!\$)\{([a-z_][a-z_0-9]*)\}", template.text)) <= known, template
 
 
 def test_templates_do_not_repeat() -> None:

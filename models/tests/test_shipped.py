@@ -10,6 +10,7 @@ import pytest
 import card as cards
 import corpus
 import forest
+import joining
 import parity
 from scorer import Rows, Scorer, features
 
@@ -42,7 +43,7 @@ def test_the_card_is_the_models(shipped: tuple) -> None:
     assert card["model"]["sha256"] == hashlib.sha256(model).hexdigest()
     assert card["format"] == cards.FORMAT
     assert card["training"]["trees"] <= 100
-    assert len(model) <= 5 * 1024 * 1024
+    assert len(model) <= 3 * 1024 * 1024
 
 
 def test_the_card_names_the_versions_that_are_pinned(shipped: tuple) -> None:
@@ -67,6 +68,28 @@ def test_the_daemon_and_onnxruntime_agree_on_thousands_of_commands(shipped: tupl
     assert scored.digest == card["features"]["digest"]
     assert len(answers) > 2000
     assert parity.daemon_agrees(answers, calibration.apply(forest.onnx_votes(model, scored.rows))) < parity.TOLERANCE
+
+
+def test_the_daemon_joins_as_the_report_does(shipped: tuple, scorer: Scorer) -> None:
+    model, _, calibration = shipped
+    answers = [
+        answer for answer in scorer.answers([line.cmd for line in corpus.generate()][::20]) if answer["understood"]
+    ]
+    rules = np.array([answer["rule_score"] for answer in answers])
+    probabilities = calibration.apply(forest.onnx_votes(model, features(answers).rows))
+    ours = joining.joined_scores(rules, probabilities, joining.Bounds())
+    assert np.abs(ours - [answer["score"] for answer in answers]).max() < 1e-4
+
+
+def test_what_tools_send_and_what_only_names_a_shell_is_not_asked_about(scorer: Scorer) -> None:
+    sent = [line.cmd for line in corpus.generate() if line.family == "helpers" and line.label in ("low", "medium")]
+    raised = [
+        answer["cmd"]
+        for answer in scorer.answers(sent)
+        if answer["level"] in ("high", "critical") and answer["rule_level"] in ("low", "medium")
+    ]
+    assert len(sent) > 200
+    assert len(raised) <= len(sent) / 200, raised
 
 
 def test_the_daemon_refuses_a_card_with_another_answer(shipped: tuple, scorer: Scorer) -> None:

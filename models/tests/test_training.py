@@ -1,11 +1,13 @@
 import hashlib
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
 import card as cards
+import figure
 import forest
 import measures
 import parity
@@ -30,7 +32,11 @@ def fake(count: int = 1200) -> tuple[list[Line], Features]:
     labels = rng.integers(0, 4, count)
     told = np.where(rng.random(count) < 0.9, labels, rng.integers(0, 4, count))
     columns = [rng.integers(2, 60, count), labels >= 2, told, *([np.full(count, MISSING)] * 3), np.zeros(count)]
-    lines = [Line(f"command {i}", LEVELS[label], "fake", f"fake/{i // 4}") for i, label in enumerate(labels)]
+    families = ("attacks", "fake")
+    lines = [
+        Line(f"command {i}", LEVELS[label], families[i % 2], f"fake/{i // 4}", f"program{i // 8}")
+        for i, label in enumerate(labels)
+    ]
     return lines, Features(NAMES, digest(NAMES), np.stack(columns, axis=1).astype(np.float32))
 
 
@@ -65,7 +71,7 @@ def test_votes_that_differ_are_noticed(trained: train.Trained, data: train.Data)
         parity.same_votes(votes, votes + 1e-4)
 
 
-def test_no_group_is_split_between_training_and_trial(data: train.Data) -> None:
+def test_no_program_is_split_between_training_and_trial(data: train.Data) -> None:
     for fitted, tried in forest.GroupKFold(5, shuffle=True, random_state=1).split(data.rows, data.labels, data.groups):
         assert not set(data.groups[fitted]) & set(data.groups[tried])
 
@@ -125,10 +131,18 @@ def test_the_card_holds_what_the_daemon_needs(data: train.Data, trained: train.T
 def test_the_report_shows_every_level(data: train.Data, trained: train.Trained) -> None:
     elsewhere = [{"file": "f", "label": "benign", "commands": 5, "rules": 0.2, "joined": 0.4, "forest": 0.6}]
     card = train.describe(data, trained, seed=1)
-    text = report.render(card, train.importances(data, trained), elsewhere)
+    text = report.render(report.Shown(card, train.importances(data, trained), [], [], elsewhere))
     assert all(f"| {level} |" in text for level in LEVELS)
     assert "| f | benign | 5 | 20.0% | 40.0% | 60.0% |" in text
-    assert "elsewhere" not in report.render(card, {}, [])
+    assert "elsewhere" not in report.render(report.Shown(card, {}, [], [], []))
+
+
+def test_the_picture_is_the_same_for_the_same_figures(data: train.Data, trained: train.Trained) -> None:
+    card = train.describe(data, trained, seed=1)
+    drawn = figure.draw(card, train.importances(data, trained))
+    assert drawn == figure.draw(card, train.importances(data, trained))
+    ElementTree.fromstring(drawn)
+    assert all(level in drawn for level in LEVELS)
 
 
 def test_features_in_another_order_than_the_digest_are_refused() -> None:

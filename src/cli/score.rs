@@ -113,6 +113,7 @@ fn bare_settings() -> config::Risk {
         rules: vec![RULES_WITHOUT_CONFIG.into()],
         model: Some(MODEL_WITHOUT_CONFIG.into()),
         installed: None,
+        bounds: config::ModelBounds::default(),
     }
 }
 
@@ -283,6 +284,7 @@ mod tests {
         let assessor = Assessor {
             rules: Rules::load(&[("a.toml", RULES)]).expect("rules"),
             forest: None,
+            bounds: config::ModelBounds::default(),
         };
         let scorer = Scorer {
             assessor,

@@ -19,8 +19,8 @@ mod values;
 pub use error::{ConfigErrors, Problem};
 pub use glob::glob_matches;
 pub use settings::{
-    Address, Config, Confirm, HostKeys, OnFailure, Policy, ProbeMode, RecordingsOnFailure, Risk, Server, ShellGate,
-    StoreSettings, Target, User, UserKind,
+    Address, Config, Confirm, HostKeys, ModelBounds, OnFailure, Policy, ProbeMode, RecordingsOnFailure, Risk, Server,
+    ShellGate, StoreSettings, Target, User, UserKind,
 };
 pub use values::AddressError;
 

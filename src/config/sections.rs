@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Fault, Table, Value};
-use super::settings::{Confirm, OnFailure, RecordingsOnFailure, Risk, Server, StoreSettings};
+use super::settings::{Confirm, ModelBounds, OnFailure, RecordingsOnFailure, Risk, Server, StoreSettings};
 use super::values;
+use crate::domain::Level;
 
 /// Keys of `[store]` that are documented and not there yet.
 const PLANNED_STORE: &[&str] = &[
@@ -107,6 +108,40 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
     })
 }
 
+/// The keys of `[risk]` that bound the forest. Below half, a level could be moved that is less probable than not.
+fn model_bounds(table: &Table<'_>) -> Option<ModelBounds> {
+    let measured = ModelBounds::default();
+    let percent = |key, measured| {
+        table.read(key, measured, |value| {
+            let percent = u8::try_from(value.count()?)
+                .ok()
+                .filter(|percent| (50..=100).contains(percent));
+            if percent.is_none() {
+                value.error(Fault::new(
+                    "is not from 50 to 100",
+                    "give a probability in percent, as in 85",
+                ));
+            }
+            percent.map(|percent| f64::from(percent) / 100.0)
+        })
+    };
+    let raises_from = percent("model_raises_from", measured.raises_from);
+    let lowers_from = percent("model_lowers_from", measured.lowers_from);
+    let lowers = table.read("model_lowers", measured.lowers, |value| {
+        let choices = [
+            ("none", None),
+            ("medium", Some(Level::Medium)),
+            ("high", Some(Level::High)),
+        ];
+        value.parse(|text| values::choice(text, &choices))
+    });
+    Some(ModelBounds {
+        raises_from: raises_from?,
+        lowers_from: lowers_from?,
+        lowers: lowers?,
+    })
+}
+
 /// `[risk]`; `base` is the directory of the file.
 pub(super) fn risk(table: &Table<'_>, base: &Path, state_dir: &Path) -> Option<Risk> {
     let rules = table.read("rules", vec![base.join("rules.toml")], |value| {
@@ -115,11 +150,13 @@ pub(super) fn risk(table: &Table<'_>, base: &Path, state_dir: &Path) -> Option<R
     let model = table.read("model", Some(base.join("../models/risk.onnx")), |value| {
         value.text().map(|text| (!text.is_empty()).then(|| base.join(text)))
     });
+    let bounds = model_bounds(table);
     table.finish(&[]);
     Some(Risk {
         rules: not_empty(table, "rules", rules?)?,
         model: model?,
         installed: Some(state_dir.join("models")),
+        bounds: bounds?,
     })
 }
 

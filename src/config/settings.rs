@@ -110,6 +110,30 @@ pub struct Risk {
     pub model: Option<PathBuf>,
     /// The directory of installed models, the newest of which goes before `model`; `None` for none.
     pub installed: Option<PathBuf>,
+    /// How far the forest may move the rules' level.
+    pub bounds: ModelBounds,
+}
+
+/// How far the forest may move the rules' level. A rule's critical is never lowered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ModelBounds {
+    /// How probable a level or a graver one must be for the forest to raise to it, 0 to 1.
+    pub raises_from: f64,
+    /// How probable a lower level must be for the forest to lower by one, 0 to 1.
+    pub lowers_from: f64,
+    /// The gravest level of the rules that the forest may lower, high at most; `None` if none.
+    pub lowers: Option<Level>,
+}
+
+impl Default for ModelBounds {
+    /// As measured: see "Where the forest may raise" in models/REPORT.md.
+    fn default() -> Self {
+        Self {
+            raises_from: 0.9,
+            lowers_from: 0.9,
+            lowers: Some(Level::Medium),
+        }
+    }
 }
 
 /// `[confirm]`: how questions are asked.

@@ -444,6 +444,24 @@ fn all_faults_are_told_in_one_go_in_the_order_of_the_file() {
 }
 
 #[test]
+fn the_forests_bounds_are_percents_and_never_reach_critical() {
+    let with = |line: &str| VALID.replace("model = \"\"", &format!("model = \"\"\n{line}"));
+    let bounds = parse(&with("model_raises_from = 95\nmodel_lowers = \"none\""))
+        .unwrap()
+        .risk
+        .bounds;
+    assert_eq!((bounds.raises_from, bounds.lowers), (0.95, None));
+    for fault in [
+        "model_raises_from = 0",
+        "model_lowers_from = 101",
+        "model_lowers = \"critical\"",
+    ] {
+        let key = fault.split(' ').next().unwrap_or_default();
+        assert_eq!(problems(&with(fault))[0].key, Some(format!("risk.{key}")), "{fault}");
+    }
+}
+
+#[test]
 fn what_is_found_later_can_still_name_the_line() {
     let config = parse(VALID).unwrap();
     let problem = config.problem("targets[0].identity", "is gone", "make one");

@@ -10,15 +10,13 @@ use super::installed::{InstallError, Installed};
 use super::rules::{Rules, RulesError};
 use super::{Assessment, Circumstances, Prediction, Reason};
 use crate::command::{self, Script};
-use crate::config;
+use crate::config::{self, ModelBounds};
 use crate::domain::{History, Level};
 
 /// Width of a level's band of scores.
 const BAND: f64 = 0.25;
-/// How sure the forest must be to move a level up.
-const CONFIDENCE_TO_RAISE: f64 = 0.8;
-/// How sure the forest must be to move a level down.
-const CONFIDENCE_TO_LOWER: f64 = 0.9;
+/// The highest place in a band: rounding must not lift a score into the next one.
+const HIGHEST_PLACE: f64 = 0.999;
 /// Harmless runs of a pattern, on one target, from which on a medium command is taken for low.
 const FAMILIAR_RUNS: u32 = 20;
 /// Memory or disk in use, in percent, from which on a host counts as strained.
@@ -33,6 +31,8 @@ pub struct Assessor {
     pub rules: Rules,
     /// The forest; `None` for rules only.
     pub forest: Option<Forest>,
+    /// How far the forest may move the rules' level.
+    pub bounds: ModelBounds,
 }
 
 /// Why scoring cannot be set up. A message holds its cause, so that none is told twice.
@@ -115,7 +115,11 @@ impl Assessor {
     pub fn load(settings: &config::Risk) -> Result<Self, RiskError> {
         let rules = read_rules(&settings.rules)?;
         let forest = model_in_force(settings)?.map(ModelInForce::load).transpose()?;
-        Ok(Self { rules, forest })
+        Ok(Self {
+            rules,
+            forest,
+            bounds: settings.bounds,
+        })
     }
 
     /// What is to be thought of a command in its circumstances.
@@ -137,7 +141,8 @@ impl Assessor {
             circumstances,
         );
         let prediction = self.predict(&features);
-        let joined = join(rule_level, prediction, script.understood(), circumstances);
+        let seen = with_forest(rule_level, prediction, self.bounds);
+        let joined = in_circumstances(seen, script.understood(), circumstances);
         Assessment {
             level: joined,
             score: place_in_band(joined, rule_score, prediction),
@@ -211,9 +216,25 @@ fn score(reasons: &[Reason]) -> f64 {
     floor(gravest) + BAND - short_of_the_top
 }
 
-/// The joined level. Only ever this order: forest, understanding, context, history.
-fn join(rules: Level, prediction: Option<Prediction>, understood: bool, circumstances: &Circumstances<'_>) -> Level {
-    let mut level = with_forest(rules, prediction);
+/// What the forest makes of the rules' level: raised where a graver one is probable enough, to the gravest that is;
+/// lowered by one where a lower one is and the bounds allow it. A rule's critical stands.
+fn with_forest(rules: Level, prediction: Option<Prediction>, bounds: ModelBounds) -> Level {
+    let Some(seen) = prediction else { return rules };
+    let graver = Level::ALL.iter().rev().take_while(|level| **level > rules);
+    let raised = graver
+        .copied()
+        .find(|level| seen.at_least(*level) >= bounds.raises_from);
+    let may_lower = rules < Level::Critical && bounds.lowers.is_some_and(|gravest| rules <= gravest);
+    match raised {
+        Some(level) => level,
+        None if may_lower && 1.0 - seen.at_least(rules) >= bounds.lowers_from => rules.lowered(),
+        None => rules,
+    }
+}
+
+/// The joined level. Only ever this order, after the forest: understanding, context, history.
+fn in_circumstances(seen: Level, understood: bool, circumstances: &Circumstances<'_>) -> Level {
+    let mut level = seen;
     if !understood {
         level = level.max(Level::Medium);
     }
@@ -224,17 +245,6 @@ fn join(rules: Level, prediction: Option<Prediction>, understood: bool, circumst
         level = level.lowered();
     }
     level
-}
-
-/// The forest may raise where it is sure, and lower by one where it is surer still and no grave rule hit.
-fn with_forest(rules: Level, prediction: Option<Prediction>) -> Level {
-    match prediction {
-        Some(seen) if seen.level > rules && seen.confidence >= CONFIDENCE_TO_RAISE => seen.level,
-        Some(seen) if seen.level < rules && seen.confidence >= CONFIDENCE_TO_LOWER && rules < Level::High => {
-            rules.lowered()
-        }
-        _ => rules,
-    }
 }
 
 /// Whether the target is so short of something that a slip would cost more than usual.
@@ -258,25 +268,14 @@ fn is_familiar(history: History) -> bool {
         && history.harmful == 0
 }
 
-/// The joined score: where the rules and the forest see it, held within the joined level's band.
+/// The joined score: the joined level's band, and the mean of two places in it, the rules' in their own band and the
+/// probability that the command is high or critical. `models/joining.py` computes the same.
 fn place_in_band(level: Level, rule_score: f64, prediction: Option<Prediction>) -> f64 {
-    let seen = prediction.map_or(rule_score, |prediction| {
-        f64::midpoint(rule_score, expected_score(&prediction))
+    let place = (rule_score - floor(self::level(rule_score))) / BAND;
+    let seen = prediction.map_or(place, |prediction| {
+        f64::midpoint(place, prediction.at_least(Level::High))
     });
-    let highest = if level == Level::Critical {
-        1.0
-    } else {
-        floor(level) + BAND - 0.001
-    };
-    seen.clamp(floor(level), highest)
-}
-
-/// The middle of each level's band, weighed by the forest's probabilities.
-fn expected_score(prediction: &Prediction) -> f64 {
-    let bands = Level::ALL.iter().zip(prediction.probabilities);
-    bands
-        .map(|(level, probability)| (floor(*level) + BAND / 2.0) * probability)
-        .sum()
+    floor(level) + seen.min(HIGHEST_PLACE) * BAND
 }
 
 #[cfg(test)]
@@ -292,7 +291,11 @@ mod tests {
     fn assessor() -> &'static Assessor {
         static ASSESSOR: LazyLock<Assessor> = LazyLock::new(|| {
             let rules = Rules::load(&[("rules.toml", RULES)]).unwrap_or_else(|error| panic!("{error}"));
-            Assessor { rules, forest: None }
+            Assessor {
+                rules,
+                forest: None,
+                bounds: ModelBounds::default(),
+            }
         });
         &ASSESSOR
     }
@@ -351,41 +354,63 @@ mod tests {
         assert!(score(&[]) < f64::EPSILON);
     }
 
+    fn joined(rules: Level, prediction: Prediction) -> Level {
+        with_forest(rules, Some(prediction), ModelBounds::default())
+    }
+
     #[test]
     fn no_forest_talks_a_grave_rule_down() {
+        assert_eq!(joined(Level::Critical, seen(Level::Low, 1.0)), Level::Critical);
+        assert_eq!(joined(Level::High, seen(Level::Low, 1.0)), Level::High);
+    }
+
+    #[test]
+    fn bounds_let_the_forest_lower_high_or_nothing_and_never_critical() {
+        let sure = Some(seen(Level::Low, 1.0));
+        let lowers = |lowers| ModelBounds {
+            lowers,
+            ..ModelBounds::default()
+        };
+        assert_eq!(with_forest(Level::High, sure, lowers(Some(Level::High))), Level::Medium);
+        assert_eq!(with_forest(Level::Medium, sure, lowers(None)), Level::Medium);
         assert_eq!(
-            with_forest(Level::Critical, Some(seen(Level::Low, 1.0))),
+            with_forest(Level::Critical, sure, lowers(Some(Level::Critical))),
             Level::Critical
         );
-        assert_eq!(with_forest(Level::High, Some(seen(Level::Low, 1.0))), Level::High);
     }
 
     #[test]
     fn a_sure_forest_raises_and_lowers_by_one_at_most() {
-        assert_eq!(
-            with_forest(Level::Low, Some(seen(Level::Critical, 0.85))),
-            Level::Critical
-        );
-        assert_eq!(with_forest(Level::Low, Some(seen(Level::Critical, 0.7))), Level::Low);
-        assert_eq!(with_forest(Level::Medium, Some(seen(Level::Low, 0.95))), Level::Low);
-        assert_eq!(with_forest(Level::Medium, Some(seen(Level::Low, 0.85))), Level::Medium);
+        assert_eq!(joined(Level::Low, seen(Level::Critical, 0.92)), Level::Critical);
+        assert_eq!(joined(Level::Low, seen(Level::Critical, 0.8)), Level::Medium);
+        assert_eq!(joined(Level::Low, seen(Level::Critical, 0.5)), Level::Low);
+        assert_eq!(joined(Level::Medium, seen(Level::Low, 0.95)), Level::Low);
+        assert_eq!(joined(Level::Medium, seen(Level::Low, 0.85)), Level::Medium);
+    }
+
+    #[test]
+    fn votes_for_high_and_for_critical_add_up_to_high() {
+        let torn = Prediction {
+            level: Level::Critical,
+            confidence: 0.5,
+            probabilities: [0.05, 0.0, 0.45, 0.5],
+        };
+        assert_eq!(joined(Level::Low, torn), Level::High);
+        assert_eq!(joined(Level::Critical, torn), Level::Critical);
     }
 
     #[test]
     fn what_was_not_understood_is_at_least_medium_whatever_forest_and_history_say() {
         let neutral = familiar();
-        assert_eq!(
-            join(Level::Low, Some(seen(Level::Low, 1.0)), false, &neutral),
-            Level::Medium
-        );
+        assert_eq!(in_circumstances(Level::Low, false, &neutral), Level::Medium);
     }
 
     #[test]
     fn history_moves_only_medium_and_only_down_and_only_without_a_stain() {
         let familiar = familiar();
-        assert_eq!(join(Level::Medium, None, true, &familiar), Level::Low);
-        assert_eq!(join(Level::High, None, true, &familiar), Level::High);
-        assert_eq!(join(Level::Critical, None, true, &familiar), Level::Critical);
+        assert_eq!(in_circumstances(Level::Medium, true, &familiar), Level::Low);
+        assert_eq!(in_circumstances(Level::High, true, &familiar), Level::High);
+        assert_eq!(in_circumstances(Level::Critical, true, &familiar), Level::Critical);
         for stain in [
             History {
                 refused: 1,
@@ -408,7 +433,11 @@ mod tests {
                 history: stain,
                 ..Circumstances::default()
             };
-            assert_eq!(join(Level::Medium, None, true, &stained), Level::Medium, "{stain:?}");
+            assert_eq!(
+                in_circumstances(Level::Medium, true, &stained),
+                Level::Medium,
+                "{stain:?}"
+            );
         }
     }
 
@@ -434,9 +463,9 @@ mod tests {
                 snapshot: Some(snapshot),
                 ..Circumstances::default()
             };
-            assert_eq!(join(Level::Medium, None, true, &strained), Level::High);
-            assert_eq!(join(Level::Low, None, true, &strained), Level::Low);
-            assert_eq!(join(Level::High, None, true, &strained), Level::High);
+            assert_eq!(in_circumstances(Level::Medium, true, &strained), Level::High);
+            assert_eq!(in_circumstances(Level::Low, true, &strained), Level::Low);
+            assert_eq!(in_circumstances(Level::High, true, &strained), Level::High);
         }
     }
 
@@ -445,7 +474,7 @@ mod tests {
         for rules in Level::ALL {
             for forest in Level::ALL {
                 let prediction = Some(seen(*forest, 0.97));
-                let joined = join(*rules, prediction, true, &Circumstances::default());
+                let joined = with_forest(*rules, prediction, ModelBounds::default());
                 assert_eq!(
                     level(place_in_band(joined, floor(*rules), prediction)),
                     joined,
@@ -461,6 +490,7 @@ mod tests {
             rules: vec!["/nonexistent/rules.toml".into()],
             model: None,
             installed: None,
+            bounds: ModelBounds::default(),
         };
         let error = Assessor::load(&settings).unwrap_err().to_string();
         assert!(

@@ -4,7 +4,11 @@
 //! always finite: what is not known is [`MISSING`].
 
 mod facts;
+mod lexicon;
 mod programs;
+mod shape;
+mod signs;
+mod techniques;
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -13,7 +17,8 @@ use sha2::{Digest, Sha256};
 
 use super::{Circumstances, Reason};
 use crate::command::Script;
-use facts::Facts;
+use facts::{Facts, count, flag};
+use lexicon::Sign;
 
 /// The value of a feature that is not known.
 pub const MISSING: f32 = -1.0;
@@ -181,6 +186,89 @@ features! { facts:
     symbol_fraction = facts.symbol_fraction;
     /// Shannon entropy of the text's bytes, 0 to 8 bits.
     entropy = facts.entropy;
+    // Marks of techniques: different entries of the lexicon, by sign
+    /// Shells named where they are not the program.
+    shells_named = facts.mark(Sign::Shell);
+    /// Ways for code to start a program.
+    code_calls = facts.mark(Sign::Call);
+    /// Ways to the network out of code or of the shell itself.
+    socket_marks = facts.mark(Sign::Socket);
+    /// Options and variables whose value is run.
+    run_options = facts.mark(Sign::RunOption);
+    /// Ways out of an interactive program into a shell.
+    shell_escapes = facts.mark(Sign::Escape);
+    /// Names of other users' rights.
+    privilege_marks = facts.mark(Sign::Privilege);
+    /// Places that hold credentials.
+    credential_marks = facts.mark(Sign::Credential);
+    /// Words for what must be kept secret.
+    secret_words = facts.mark(Sign::Secret);
+    /// Places from which things are started again.
+    startup_marks = facts.mark(Sign::Startup);
+    /// Records of what was done.
+    trace_marks = facts.mark(Sign::Trace);
+    /// Things that guard the host.
+    defence_marks = facts.mark(Sign::Defence);
+    /// Words and tools of attackers.
+    hostile_words = facts.mark(Sign::Hostile);
+    /// Things that are looked at to get to know a strange host.
+    survey_marks = facts.mark(Sign::Survey);
+    /// Directories that everybody may write to.
+    shared_marks = facts.mark(Sign::Shared);
+    // Combinations
+    /// 1 if an interpreter is given its program on the command line.
+    one_liner = flag(facts.techniques.one_liner);
+    /// 1 if a shell or interpreter reads its program from a pipe.
+    fed_interpreter = flag(facts.techniques.fed_interpreter);
+    /// 1 if a program is run by a relative path or out of a shared directory.
+    runs_local_file = flag(facts.techniques.runs_local_file);
+    /// 1 if a program is run out of a shared directory.
+    runs_shared_file = flag(facts.techniques.runs_shared_file);
+    /// 1 if output goes to `/dev/null`.
+    silenced = flag(facts.techniques.silenced);
+    /// Programs of no known kind.
+    unknown_programs = f32::from(facts.techniques.unknown_programs);
+    /// 1 if network and shell meet.
+    network_and_shell = flag(facts.techniques.network_and_shell());
+    /// 1 if something is fetched and something of unclear origin is run.
+    download_and_run = flag(facts.techniques.download_and_run());
+    /// 1 if something is decoded and a shell is there to run it.
+    decoder_and_shell = flag(facts.techniques.decoder_and_shell());
+    /// 1 if credentials are named together with the network.
+    credential_and_network = flag(facts.techniques.credential_and_network());
+    /// 1 if something is written where things are started from.
+    startup_written = flag(facts.techniques.startup_written());
+    /// 1 if code, an option or an escape names a shell.
+    shell_out = flag(facts.techniques.shell_out());
+    /// 1 if it does so with another user's rights.
+    privileged_shell_out = flag(facts.techniques.privileged_shell_out());
+    // Looks of the text
+    /// The part of the bytes that are digits, 0 to 1.
+    digit_fraction = facts.share(facts.shape.digits);
+    /// The part that are capital letters, 0 to 1.
+    capital_fraction = facts.share(facts.shape.capitals);
+    /// The part that are quotes, backslashes and backticks, 0 to 1.
+    quote_fraction = facts.share(facts.shape.quotes);
+    /// The part that are slashes, 0 to 1.
+    slash_fraction = facts.share(facts.shape.slashes);
+    /// The part that are parentheses, brackets and braces, 0 to 1.
+    bracket_fraction = facts.share(facts.shape.brackets);
+    /// Dollar signs.
+    dollars = count(facts.shape.dollars);
+    /// Semicolons, ampersands and bars.
+    joints = count(facts.shape.joints);
+    /// Numeric escapes.
+    numeric_escapes = count(facts.shape.escapes);
+    /// IPv4 addresses but for the host's own.
+    addresses = count(facts.shape.addresses);
+    /// URLs.
+    urls = count(facts.shape.urls);
+    /// URLs whose host is an address.
+    bare_urls = count(facts.shape.bare_urls);
+    /// Bytes of the longest run that an encoder may have made.
+    longest_blob = count(facts.shape.blob);
+    /// Paths with a hidden part.
+    hidden_paths = count(facts.shape.hidden);
     // The rules' verdict
     /// The gravest rule's level, 0 for low to 3 for critical.
     rule_level = facts.rule_level;

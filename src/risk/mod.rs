@@ -85,6 +85,14 @@ pub struct Prediction {
     pub probabilities: [f64; 4],
 }
 
+impl Prediction {
+    /// The probability of this level or a graver one, 0 to 1.
+    #[must_use]
+    pub fn at_least(&self, level: Level) -> f64 {
+        self.probabilities.iter().skip(level.index()).sum()
+    }
+}
+
 /// The circumstances of a command, besides its text. The default is neutral: what `opspilot score` uses.
 #[derive(Debug, Clone, Default)]
 pub struct Circumstances<'a> {

@@ -1,6 +1,9 @@
 //! One pass over a parsed command and its circumstances: the raw material of the features.
 
+use super::lexicon::Sign;
 use super::programs::{self, Kind, Kinds};
+use super::shape::Shape;
+use super::techniques::Techniques;
 use super::{MISSING, Verdict};
 use crate::command::{self, Doubt, OperandClass, Origin, Script, SimpleCommand, Word};
 use crate::context::Snapshot;
@@ -28,6 +31,9 @@ pub(super) struct Operands {
 pub(super) struct Facts {
     kinds: Kinds,
     programs: f32,
+    bytes: usize,
+    pub(super) shape: Shape,
+    pub(super) techniques: Techniques,
     pub(super) length: f32,
     pub(super) lines: f32,
     pub(super) commands: f32,
@@ -108,6 +114,7 @@ impl Facts {
         let mut facts = Self::default();
         facts.read_text(&script.text);
         facts.read_script(script);
+        facts.techniques = Techniques::of(script, facts.kinds, &facts.shape);
         facts.read_verdict(verdict);
         facts.read_context(circumstances);
         facts.read_history(circumstances);
@@ -119,7 +126,19 @@ impl Facts {
         flag(self.kinds.contains(kind))
     }
 
+    /// Different entries of the lexicon with this sign.
+    pub(super) fn mark(&self, sign: Sign) -> f32 {
+        self.techniques.marks.of(sign)
+    }
+
+    /// A number of bytes as a part of the text.
+    pub(super) fn share(&self, bytes: usize) -> f32 {
+        fraction(bytes, self.bytes)
+    }
+
     fn read_text(&mut self, text: &str) {
+        self.bytes = text.len();
+        self.shape = Shape::of(text);
         let characters = text.chars().count();
         self.length = count(text.len());
         self.lines = count(text.lines().count());
@@ -257,7 +276,7 @@ impl Facts {
 }
 
 /// A count as a feature; beyond 65,535 it stays there, so that the conversion is exact.
-fn count(number: usize) -> f32 {
+pub(super) fn count(number: usize) -> f32 {
     u16::try_from(number).map_or(f32::from(u16::MAX), f32::from)
 }
 
@@ -269,7 +288,7 @@ fn seconds(milliseconds: u64) -> f32 {
     u16::try_from(milliseconds / 1000).map_or(f32::from(u16::MAX), f32::from)
 }
 
-fn flag(holds: bool) -> f32 {
+pub(super) fn flag(holds: bool) -> f32 {
     f32::from(u8::from(holds))
 }
 
