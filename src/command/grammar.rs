@@ -7,8 +7,11 @@ use std::ops::ControlFlow;
 
 use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
 
-/// Bound on the parser's work, in its own units of a hundred operations; 64 KiB of ordinary lines need a third of it.
-const MAX_WORK: usize = 4_000;
+/// Bounds on the parser's work, in its own units of a hundred operations: one for any text, and so many bytes for each more.
+/// No line of 40,000 real ones needs more than half. Recovering from errors can double the work with every word, and some of
+/// that unseen, between two operations: so the bound follows the length closely.
+const LEAST_WORK: usize = 8;
+const BYTES_PER_WORK: usize = 50;
 
 thread_local! {
     static PARSER: RefCell<Option<Parser>> = RefCell::new(new_parser());
@@ -34,10 +37,10 @@ fn ascii(text: &str) -> Vec<u8> {
 }
 
 fn bounded(parser: &mut Parser, text: &str) -> Option<Tree> {
-    let mut work = 0_usize;
+    let mut work = LEAST_WORK + text.len() / BYTES_PER_WORK;
     let mut progress = |_: &ParseState| {
-        work += 1;
-        if work > MAX_WORK {
+        work = work.saturating_sub(1);
+        if work == 0 {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
@@ -63,5 +66,13 @@ mod tests {
         assert!(bytes.is_ascii());
         assert_eq!(bytes.len(), text.len(), "spans stay what they are");
         assert!(tree(text).is_some());
+    }
+
+    #[test]
+    fn recovery_from_errors_is_bounded() {
+        let filters = " | cut -d: -f4 |  tr".repeat(14);
+        let more = " | cut -d: -f4 |  tr".repeat(12);
+        assert!(tree(&format!("sudme>{filters} | cu\u{1}t -d: -f4 \n{more} | bash")).is_none());
+        assert!(tree("cat > | tr a b").is_some(), "a short error leaves the rest of the tree");
     }
 }

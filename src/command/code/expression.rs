@@ -73,10 +73,11 @@ impl<'a> Expression<'a> {
         if self.take(close) {
             return values;
         }
-        // What is not understood may still be a list of character codes.
-        let end = before.find(close).unwrap_or(before.len());
-        self.rest = before.get(end..).unwrap_or_default();
+        // Never backwards, or each level would be read again for each level above it.
+        let end = self.rest.find(close).unwrap_or(self.rest.len());
+        self.rest = self.rest.get(end..).unwrap_or_default();
         self.take(close);
+        // What is not understood may still be a list of character codes.
         if let Some(text) = codes(before) {
             return vec![Value::Text(text)];
         }
@@ -158,8 +159,12 @@ impl<'a> Expression<'a> {
             self.rest = rest;
             return Value::Text(ansi_c(text));
         }
-        self.delimited(quote)
-            .map_or(Value::Unknown, |text| Value::Text(ansi_c(&text)))
+        if let Some(text) = self.delimited(quote) {
+            return Value::Text(ansi_c(&text));
+        }
+        // A string without an end goes to the end of the text.
+        self.rest = "";
+        Value::Unknown
     }
 
     /// The raw text up to an unescaped `close`, after one character.
@@ -380,6 +385,9 @@ mod tests {
                 Some(Value::Unknown),
                 "{call}"
             );
+        }
+        for call in [r#"f("a" "b)"#, r#"f("a" 'b" + "c)"#, "f('a' + "] {
+            assert!(arguments(call, 1).is_some(), "{call}: what has no end is read to the end");
         }
         assert_eq!(arguments("f()", 1), Some(Vec::new()));
         assert_eq!(arguments("f", 1), None);
