@@ -1,31 +1,83 @@
 //! The grammar of bash, asked within bounds.
 //!
-//! The bound on work is counted, not timed: the same text is understood, or not, on a slow machine and on a fast one.
+//! The bounds are counted, not timed: the same text is understood, or not, on a slow machine and on a fast one.
 
 use std::cell::RefCell;
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use tree_sitter::{ParseOptions, ParseState, Parser, Tree};
+use tree_sitter::{LogType, ParseOptions, ParseState, Parser, Tree};
 
 /// Bounds on the parser's work, in its own units of a hundred operations: one for any text, and so many bytes for each more.
-/// No line of 40,000 real ones needs more than half. Recovering from errors can double the work with every word, and some of
-/// that unseen, between two operations: so the bound follows the length closely.
+/// None of 40,000 real lines needs more than half.
 const LEAST_WORK: usize = 8;
 const BYTES_PER_WORK: usize = 50;
 
+/// What the parser is given at a time, bytes.
+const PIECE: usize = 16;
+/// How far it may go on from an error, bytes: most lines with an error end sooner, and the rest of their tree is of use.
+const BEYOND_ERROR: usize = 128;
+
 thread_local! {
-    static PARSER: RefCell<Option<Parser>> = RefCell::new(new_parser());
+    static GRAMMAR: RefCell<Option<Grammar>> = RefCell::new(Grammar::new());
 }
 
-fn new_parser() -> Option<Parser> {
-    let mut parser = Parser::new();
-    parser.set_language(&tree_sitter_bash::LANGUAGE.into()).ok()?;
-    Some(parser)
-}
-
-/// The syntax tree of `text`; `None` where it takes more work than the bound allows.
+/// The syntax tree of `text`; `None` where it takes more work than the bound allows, or goes on behind an error.
 pub(super) fn tree(text: &str) -> Option<Tree> {
-    PARSER.with_borrow_mut(|parser| bounded(parser.as_mut()?, text))
+    GRAMMAR.with_borrow_mut(|grammar| grammar.as_mut()?.tree(text))
+}
+
+struct Grammar {
+    parser: Parser,
+    /// Whether the parser has met an error in the text that it reads.
+    failed: Arc<AtomicBool>,
+}
+
+impl Grammar {
+    fn new() -> Option<Self> {
+        let mut parser = Parser::new();
+        parser.set_language(&tree_sitter_bash::LANGUAGE.into()).ok()?;
+        let failed = Arc::new(AtomicBool::new(false));
+        let fails = failed.clone();
+        parser.set_logger(Some(Box::new(move |kind, message| {
+            if kind == LogType::Parse && message.starts_with("detect_error") {
+                fails.store(true, Ordering::Relaxed);
+            }
+        })));
+        Some(Self { parser, failed })
+    }
+
+    /// Recovering from an error can double the work with each word that follows, in one operation that nothing ends. So a text
+    /// ends for the parser soon after an error.
+    fn tree(&mut self, text: &str) -> Option<Tree> {
+        let bytes = ascii(text);
+        let mut work = LEAST_WORK + bytes.len() / BYTES_PER_WORK;
+        let mut progress = |_: &ParseState| {
+            work = work.saturating_sub(1);
+            if work == 0 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        };
+        self.failed.store(false, Ordering::Relaxed);
+        let (mut end, mut cut) = (bytes.len(), false);
+        let mut read = |at: usize, _| {
+            if self.failed.swap(false, Ordering::Relaxed) {
+                end = end.min(at + BEYOND_ERROR);
+            }
+            cut |= (end..bytes.len()).contains(&at);
+            let rest = bytes.get(at..end).unwrap_or_default();
+            rest.get(..PIECE).unwrap_or(rest)
+        };
+        let options = ParseOptions::new().progress_callback(&mut progress);
+        let tree = self.parser.parse_with_options(&mut read, None, Some(options));
+        if tree.is_none() {
+            self.parser.reset();
+        }
+        tree.filter(|_| !cut)
+    }
 }
 
 /// The text with a letter for each byte beyond ASCII: for the shell they are letters of words and nothing else, spans stay
@@ -34,25 +86,6 @@ fn ascii(text: &str) -> Vec<u8> {
     text.bytes()
         .map(|byte| if byte.is_ascii() { byte } else { b'x' })
         .collect()
-}
-
-fn bounded(parser: &mut Parser, text: &str) -> Option<Tree> {
-    let mut work = LEAST_WORK + text.len() / BYTES_PER_WORK;
-    let mut progress = |_: &ParseState| {
-        work = work.saturating_sub(1);
-        if work == 0 {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let bytes = ascii(text);
-    let options = ParseOptions::new().progress_callback(&mut progress);
-    let tree = parser.parse_with_options(&mut |at, _| bytes.get(at..).unwrap_or_default(), None, Some(options));
-    if tree.is_none() {
-        parser.reset();
-    }
-    tree
 }
 
 #[cfg(test)]
