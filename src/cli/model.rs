@@ -121,6 +121,8 @@ struct Status {
     installed_at: Option<String>,
     feature_digest: Option<String>,
     features_fit: Option<bool>,
+    /// What is odd about its number.
+    warning: Option<String>,
     /// Why it cannot be used.
     error: Option<String>,
     training: Map<String, Value>,
@@ -138,10 +140,16 @@ impl Status {
             return Ok(Self::new(Source::Configured).with(model));
         };
         let installed = settings.installed.as_deref().map(Installed::new);
-        let mut all = installed.map_or(Ok(Vec::new()), |installed| installed.all())?;
+        let mut all = installed.as_ref().map_or(Ok(Vec::new()), Installed::all)?;
+        let gap = installed.map_or(Ok(None), |installed| installed.gap_before(number))?;
         let newest = all.pop().filter(|newest| newest.number == number);
         Ok(Self {
             installed_at: newest.and_then(|newest| installed_at(&newest)),
+            warning: gap.map(|before| {
+                format!(
+                    "number {number} comes after {before}: a copy that opspilot did not install, or some were removed"
+                )
+            }),
             earlier: all.iter().rev().map(|model| model.number).collect(),
             ..Self::new(Source::Installed).with(model)
         })
@@ -156,6 +164,7 @@ impl Status {
             installed_at: None,
             feature_digest: None,
             features_fit: None,
+            warning: None,
             error: None,
             training: Map::new(),
             metrics: Map::new(),
@@ -212,6 +221,7 @@ impl Status {
             ("trained on", numbers(&self.training, &["commands", "rows"])),
             ("metrics", numbers(&self.metrics, &["accuracy", "macro_f1", "brier"])),
             ("before it", self.before()),
+            ("warning", self.warning.clone()),
             ("unusable", self.error.clone()),
         ];
         let lines = known.into_iter().filter_map(|(name, value)| Some((name, value?)));

@@ -3,6 +3,9 @@
 //! Words known to hold a secret are masked by their spans, quotes and expansions kept; then shapes that betray
 //! themselves (keys, tokens, URLs with credentials, headers) are masked wherever they stand.
 
+mod fed;
+mod programs;
+
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -25,18 +28,24 @@ const MAX_RETRIES: usize = 16;
 /// program (`PASSWORD=rm; $PASSWORD ...`) is therefore no secret.
 #[must_use]
 pub fn redact(script: &Script) -> String {
-    let mut edits: Vec<Edit> = script
-        .commands
-        .iter()
-        .flat_map(|command| secrets(script, command))
-        .collect();
-    edits.sort_by_key(|edit| (edit.span.start, std::cmp::Reverse(edit.span.end)));
-    edits.dedup_by(|later, earlier| later.span.start < earlier.span.end);
+    let of_commands = || script.commands.iter().flat_map(|command| secrets(script, command));
+    let edits = in_order(of_commands().chain(fed::edits(script)).collect());
     let redacted = mask_shapes(&applied(&script.text, &edits)).into_owned();
     if redacted == script.text || programs(&parse(&redacted, script.dialect)) == programs(script) {
         return redacted;
     }
-    one_by_one(script, edits).unwrap_or(redacted)
+    one_by_one(script, edits).unwrap_or_else(|| {
+        // What is fed may be run, and is then no secret.
+        let edits = in_order(of_commands().collect());
+        mask_shapes(&applied(&script.text, &edits)).into_owned()
+    })
+}
+
+/// The edits as they stand in the text; of two that overlap, the first and longer one.
+fn in_order(mut edits: Vec<Edit>) -> Vec<Edit> {
+    edits.sort_by_key(|edit| (edit.span.start, std::cmp::Reverse(edit.span.end)));
+    edits.dedup_by(|later, earlier| later.span.start < earlier.span.end);
+    edits
 }
 
 fn programs(script: &Script) -> Vec<Option<&str>> {
@@ -95,26 +104,17 @@ fn secrets(script: &Script, command: &SimpleCommand) -> Vec<Edit> {
     let from = usize::from(command.program().is_some());
     for (index, word) in command.words.iter().enumerate().skip(from) {
         let before = index.checked_sub(1).and_then(|index| command.words.get(index));
-        let names_port_or_author = is_container_tool(program) && !arguments.iter().any(|word| word.text == "login");
-        let program = if names_port_or_author { "" } else { program };
-        if let Some(start) = secret_start(program, before, word) {
+        let place = programs::Place {
+            program,
+            arguments,
+            before: before.map_or("", |before| before.text.as_str()),
+            is_last: index + 1 == command.words.len(),
+        };
+        if let Some(start) = secret_start(&place, &word.text) {
             edits.extend(edit(script, word, start));
         }
     }
-    if feeds_a_password(script, command) {
-        edits.extend(
-            arguments
-                .iter()
-                .filter(|word| !word.text.starts_with('-'))
-                .filter_map(|word| edit(script, word, 0)),
-        );
-    }
     edits
-}
-
-/// Programs whose `-p` is a password for `login` alone.
-fn is_container_tool(program: &str) -> bool {
-    matches!(program, "docker" | "podman")
 }
 
 /// Masks the raw word from the place of its cooked text's byte `start` on.
@@ -122,28 +122,31 @@ fn edit(script: &Script, word: &Word, start: usize) -> Option<Edit> {
     let raw = script.text.get(word.span.clone()).filter(|raw| !raw.is_empty())?;
     let prefix = word.text.get(..start)?;
     let raw_start = raw.find(prefix).map_or(0, |position| position + prefix.len());
-    let masked = mask(raw, raw_start);
+    let masked = mask(raw, raw_start, None);
     (masked != raw).then(|| Edit {
         span: word.span.clone(),
         masked,
     })
 }
 
-/// Replaces what is literal in `raw` from `start` on; quotes and expansions stay.
-fn mask(raw: &str, start: usize) -> String {
+/// Replaces what is literal in `raw` from `start` on; quotes and expansions stay. A document's text stands `inside` a kind
+/// of quote, in which quotes are text; its lines stay lines.
+fn mask(raw: &str, start: usize, inside: Option<u8>) -> String {
     let bytes = raw.as_bytes();
     let mut masked = String::new();
-    let mut quote = None;
+    let mut quote = inside;
     let mut at = 0;
     while let Some(byte) = bytes.get(at).copied() {
         let end = piece_end(raw, at, quote);
-        let is_quote = matches!(byte, b'\'' | b'"') && quote.is_none_or(|open| open == byte);
+        let is_quote = inside.is_none() && matches!(byte, b'\'' | b'"') && quote.is_none_or(|open| open == byte);
+        let piece = raw.get(at..end).unwrap_or_default();
+        let ends_line = inside.is_some() && piece.ends_with('\n');
         let is_expansion = matches!(byte, b'$' | b'`') && quote != Some(b'\'') && end > at + 1;
         if is_quote {
             quote = if quote.is_some() { None } else { Some(byte) };
         }
-        if is_quote || is_expansion || end <= start {
-            masked.push_str(raw.get(at..end).unwrap_or_default());
+        if is_quote || is_expansion || ends_line || end <= start {
+            masked.push_str(piece);
         } else if !masked.ends_with(MASK) {
             masked.push_str(MASK);
         }
@@ -203,22 +206,20 @@ fn is_secret_name(name: &str) -> bool {
 }
 
 /// Where in the cooked word a secret begins, if one does.
-fn secret_start(program: &str, before: Option<&Word>, word: &Word) -> Option<usize> {
-    let text = word.text.as_str();
+fn secret_start(place: &programs::Place<'_>, text: &str) -> Option<usize> {
     if let Some((name, _)) = text.split_once('=')
         && is_secret_name(name)
         && !name.contains(char::is_whitespace)
     {
         return Some(name.len() + 1);
     }
-    let after = before.map_or("", |before| before.text.as_str());
-    if program == "openssl" && after.starts_with("-pass") {
+    if place.program == "openssl" && place.before.starts_with("-pass") {
         return text.starts_with("pass:").then_some("pass:".len());
     }
-    if takes_secret(after) && !text.starts_with('-') {
+    if takes_secret(place.before) && !text.starts_with('-') {
         return Some(0);
     }
-    by_program(program, after, text)
+    place.secret_start(text)
 }
 
 /// Whether an option, by its name, has a secret as its next word.
@@ -233,68 +234,15 @@ fn takes_secret(option: &str) -> bool {
     }
 }
 
-/// Programs with options of their own for secrets.
-fn by_program(program: &str, after: &str, text: &str) -> Option<usize> {
-    let attached = |option: &str| (text.len() > option.len() && text.starts_with(option)).then_some(option.len());
-    let next = |options: &[&str]| options.contains(&after).then_some(0);
-    match program {
-        "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlcheck" | "mysqlshow" | "mysqlpump" | "mariadb"
-        | "mariadb-dump" | "mariadb-admin" | "mycli" | "7z" | "7za" | "unrar" | "rar" => attached("-p"),
-        "sshpass" => next(&["-p"]).or_else(|| attached("-p")),
-        "docker" | "podman" | "mongo" | "mongosh" | "mongodump" | "mongorestore" | "useradd" | "usermod" | "influx" => {
-            next(&["-p"])
-        }
-        "redis-cli" => next(&["-a"]),
-        "ldapsearch" | "ldapmodify" | "ldapadd" | "ldapdelete" | "ldappasswd" => {
-            next(&["-w"]).or_else(|| attached("-w"))
-        }
-        "sqlcmd" | "zip" | "unzip" | "bcp" | "ipmitool" => next(&["-P"]).or_else(|| attached("-P")),
-        "smbclient" | "rpcclient" => next(&["-U"]).and_then(|_| text.find('%').map(|at| at + 1)),
-        "curl" | "wget" | "http" => credentials(after, text),
-        _ => None,
-    }
-}
-
-/// `-u user:password`, `-uuser:password`, `--user=user:password`.
-fn credentials(after: &str, text: &str) -> Option<usize> {
-    let of_value = matches!(after, "-u" | "--user" | "-U" | "--proxy-user" | "--oauth2-bearer");
-    let attached = text.starts_with("-u") || text.starts_with("--user=") || text.starts_with("--proxy-user=");
-    if after == "--oauth2-bearer" {
-        return Some(0);
-    }
-    (of_value || attached)
-        .then(|| text.find(':').map(|at| at + 1))
-        .flatten()
-}
-
-/// Whether the command prints what a later stage takes for a password.
-fn feeds_a_password(script: &Script, command: &SimpleCommand) -> bool {
-    if !matches!(command.program(), Some("echo" | "printf")) {
-        return false;
-    }
-    let takes = |other: &SimpleCommand| {
-        let has = |wanted: &str| other.arguments().iter().any(|word| word.text == wanted);
-        match other.program() {
-            Some("passwd" | "chpasswd" | "cryptsetup" | "smbpasswd" | "kinit") => true,
-            Some("sudo") => has("-S"),
-            Some("docker" | "podman" | "helm") => has("--password-stdin"),
-            Some("gh") => has("--with-token"),
-            _ => false,
-        }
-    };
-    script
-        .commands
-        .iter()
-        .any(|other| other.pipeline == command.pipeline && other.stage > command.stage && takes(other))
-}
-
 /// Texts that are secrets by their shape; the group `secret` is masked, everything around it stays.
 const SHAPES: &[&str] = &[
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<secret>[A-Za-z0-9+/=:,\\\s-]+)-----END [A-Z ]*PRIVATE KEY",
     r"(?P<secret>\b(?:AKIA|ASIA)[0-9A-Z]{16}\b)",
     r"(?P<secret>\bgh[pousr]_[A-Za-z0-9]{30,})",
     r"(?P<secret>\bgithub_pat_[A-Za-z0-9_]{22,})",
     r"(?P<secret>\bglpat-[A-Za-z0-9_-]{20,})",
     r"(?P<secret>\bxox[abeoprs]-[A-Za-z0-9-]{10,})",
+    r"(?P<secret>\bxapp-[A-Za-z0-9-]{10,})",
     r"hooks\.slack\.com/services/(?P<secret>[A-Za-z0-9/]{20,})",
     r"(?P<secret>\bsk[-_](?:live_|test_|proj-|ant-)?[A-Za-z0-9_-]{20,})",
     r"(?P<secret>\bAIza[0-9A-Za-z_-]{35})",
@@ -308,6 +256,8 @@ const SHAPES: &[&str] = &[
     r#"(?i)(?:\b|_)(?:password|passwd|passphrase|secret|token|api_?key)\\?["']?:[ \t]*\\?["']?(?P<secret>[^\s"'`$();&|<>\\,{}\[\]:]{3,})"#,
     r#"(?i)(?:\b|_)(?:password|passwd|passphrase|secret|token|api_?key)=["']?(?P<secret>[^\s"'`$();&|<>\\,{}\[\]]{3,})"#,
     r#"(?i)\bidentified[ \t]+(?:with[ \t]+\w+[ \t]+)?by[ \t]+\\?["'](?P<secret>[^"'`$\\]+)"#,
+    // What ends before a blank or an operator stands in one word, whichever quote it is.
+    r#"(?i)\bpassword[ \t]+(?:'\\')?\\?'(?P<secret>[^\s"'`$();&|<>\\]+)\\?'"#,
     r"(?m)^(?P<secret>(?:[A-Za-z0-9+/]{60,}={0,2}))$",
 ];
 
@@ -343,131 +293,4 @@ fn mask_capture(captures: &Captures<'_>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Dialect;
-
-    fn redacted(line: &str) -> String {
-        redact(&parse(line, Dialect::Bash))
-    }
-
-    #[test]
-    fn every_shape_compiles() {
-        assert_eq!(SHAPE_SET.len(), SHAPES.len());
-        assert!(SHAPE_LIST.iter().all(Option::is_some));
-    }
-
-    #[test]
-    fn secrets_are_masked_and_the_rest_stays() {
-        for (line, expected) in [
-            ("mysql -uroot -phunter2 db", "mysql -uroot -p[redacted] db"),
-            (
-                "mysqldump --password=hunter2 db | gzip",
-                "mysqldump --password=[redacted] db | gzip",
-            ),
-            ("app --password 'a b;c' run", "app --password '[redacted]' run"),
-            ("curl -u bob:hunter2 https://x/", "curl -u bob:[redacted] https://x/"),
-            ("curl https://bob:hunter2@x/y", "curl https://bob:[redacted]@x/y"),
-            (
-                "curl -H 'Authorization: Bearer abcdef123456' x",
-                "curl -H 'Authorization: Bearer [redacted]' x",
-            ),
-            ("export API_TOKEN=abc123", "export API_TOKEN=[redacted]"),
-            ("DB_PASSWORD=\"x y\" ./run", "DB_PASSWORD=\"[redacted]\" ./run"),
-            ("PGPASSWORD=hunter2 psql -h db", "PGPASSWORD=[redacted] psql -h db"),
-            ("sshpass -p hunter2 ssh h ls", "sshpass -p [redacted] ssh h ls"),
-            ("sshpass -phunter2 ssh h ls", "sshpass -p[redacted] ssh h ls"),
-            (
-                "echo hunter2 | passwd --stdin bob",
-                "echo [redacted] | passwd --stdin bob",
-            ),
-            (
-                "echo 'bob:hunter2' | sudo chpasswd",
-                "echo '[redacted]' | sudo chpasswd",
-            ),
-            ("docker login -u bob -p hunter2", "docker login -u bob -p [redacted]"),
-            (
-                "aws configure set x AKIAABCDEFGHIJKLMNOP",
-                "aws configure set x [redacted]",
-            ),
-            ("sh -c 'mysql -phunter2 db'", "sh -c 'mysql -p[redacted] db'"),
-            ("sudo env TOKEN=abc123 ./run", "sudo env TOKEN=[redacted] ./run"),
-            (
-                "psql -c \"ALTER USER u PASSWORD 'x'\"",
-                "psql -c \"ALTER USER u PASSWORD 'x'\"",
-            ),
-            (
-                "mysql -e \"CREATE USER u IDENTIFIED BY 'hunter2'\"",
-                "mysql -e \"CREATE USER u IDENTIFIED BY '[redacted]'\"",
-            ),
-            (
-                "openssl rsa -passin pass:hunter2 -in k",
-                "openssl rsa -passin pass:[redacted] -in k",
-            ),
-            (
-                "curl -d '{\"password\": \"hunter2\"}' x",
-                "curl -d '{\"password\": \"[redacted]\"}' x",
-            ),
-        ] {
-            assert_eq!(redacted(line), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_secret_stays() {
-        for line in [
-            "ls -la /etc",
-            "mkdir -p src/token",
-            "docker run -p 80:80 nginx",
-            "cat /run/secrets/token",
-            "kubectl get secret db -o yaml",
-            "tar -pxf a.tar",
-            "docker login --password-stdin reg",
-            "app --password-file /run/x",
-            "mysql -p db",
-            "docker commit -p alice web image",
-            "echo 'bob ALL=(ALL) NOPASSWD: ALL'",
-            "aws x --idempotency-token 12345",
-        ] {
-            assert_eq!(redacted(line), line);
-        }
-    }
-
-    #[test]
-    fn operators_substitutions_and_command_words_survive() {
-        for (line, expected) in [
-            ("app --token=$(rm -rf /) x", "app --token=$(rm -rf /) x"),
-            (
-                "app --token=a$(rm x)b; ls",
-                "app --token=[redacted]$(rm x)[redacted]; ls",
-            ),
-            ("X_TOKEN=`rm x` cmd", "X_TOKEN=`rm x` cmd"),
-            ("PASSWORD=rm; $PASSWORD -rf /", "PASSWORD=rm; $PASSWORD -rf /"),
-            ("app --password \"$PW\"", "app --password \"$PW\""),
-        ] {
-            assert_eq!(redacted(line), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn a_text_that_is_not_understood_is_redacted_too() {
-        assert_eq!(redacted("if ( ; mysql -phunter2 db"), "if ( ; mysql -p[redacted] db");
-    }
-
-    #[test]
-    fn what_stands_in_a_programs_place_and_names_none_is_redacted() {
-        for (line, expected) in [
-            ("if --password=00aA0a", "if --password=[redacted]"),
-            ("if --token 00aA0a", "if --token [redacted]"),
-            ("if 'db_password=00aA0a x'", "if 'db_password=[redacted]'"),
-            ("nice 'db_password=00aA0a x'", "nice 'db_password=[redacted]'"),
-            ("ls; do --secret 00aA0a; fi", "ls; do --secret [redacted]; fi"),
-        ] {
-            assert_eq!(redacted(line), expected);
-            assert_eq!(
-                programs(&parse(expected, Dialect::Bash)),
-                programs(&parse(line, Dialect::Bash))
-            );
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ mod words;
 
 use crate::domain::Dialect;
 
+pub(super) use after::lines_of as secret_lines_of;
 use after::{After, after};
 use lexer::{Found, Lexer};
 

@@ -58,6 +58,12 @@ pub enum InstallError {
         /// Its owner's number.
         owner: u32,
     },
+    /// Others could put a model in force.
+    #[error("others than its owner may write in {}: look what is in it, then take that from them (chmod go-w), and install again", path.display())]
+    Writable {
+        /// The directory.
+        path: PathBuf,
+    },
     /// No number is left.
     #[error("no number is left; remove what is in {} that opspilot did not make", path.display())]
     Numbers {
@@ -92,11 +98,24 @@ impl Installed {
         let names = self.names()?;
         let mut numbers: Vec<u32> = names.iter().filter_map(|name| number(name)).collect();
         numbers.sort_unstable();
-        let model = |number: u32| InstalledModel {
-            number,
-            path: self.place(number).join(MODEL),
-        };
-        Ok(numbers.into_iter().map(model).collect())
+        let mut models = Vec::new();
+        for number in numbers {
+            let path = self.place(number).join(MODEL);
+            if is_there(&path).map_err(|cause| self.failed(cause))? {
+                models.push(InstalledModel { number, path });
+            }
+        }
+        Ok(models)
+    }
+
+    /// The number given before `number`, where it is not the one before: something else than [`Installed::install`] may
+    /// have made it, or have taken away what was between.
+    ///
+    /// # Errors
+    /// As [`Installed::in_force`].
+    pub fn gap_before(&self, number: u32) -> Result<Option<u32>, InstallError> {
+        let before = self.given()?.into_iter().filter(|given| *given < number).max();
+        Ok(before.filter(|before| before + 1 < number))
     }
 
     /// Verifies a model and its card as the daemon would, and puts a copy of both in force. Takes tens of milliseconds.
@@ -107,6 +126,7 @@ impl Installed {
         let files = ModelFiles::read(file)?;
         verify(&files)?;
         self.refuse_other_user()?;
+        self.refuse_writable()?;
         let number = self.next_number()?;
         self.store(&files, number).map_err(|cause| self.failed(cause))?;
         Ok(InstalledModel {
@@ -169,14 +189,30 @@ impl Installed {
         })
     }
 
+    /// A directory that is there already, and in which others may put and rename.
+    fn refuse_writable(&self) -> Result<(), InstallError> {
+        match fs::metadata(&self.dir) {
+            Ok(metadata) if metadata.is_dir() && metadata.mode() & 0o022 != 0 => {
+                Err(InstallError::Writable { path: self.dir.clone() })
+            }
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(self.failed(cause)),
+            _ => Ok(()),
+        }
+    }
+
     fn next_number(&self) -> Result<u32, InstallError> {
+        let last = self.given()?.into_iter().max().unwrap_or(0);
+        last.checked_add(1)
+            .ok_or_else(|| InstallError::Numbers { path: self.dir.clone() })
+    }
+
+    /// The numbers given so far, those of models that were rolled back too.
+    fn given(&self) -> Result<Vec<u32>, InstallError> {
         let names = self.names()?;
         let given = names
             .iter()
-            .filter_map(|name| number(name.strip_suffix(ROLLED_BACK).unwrap_or(name)));
-        let last = given.max().unwrap_or(0);
-        last.checked_add(1)
-            .ok_or_else(|| InstallError::Numbers { path: self.dir.clone() })
+            .map(|name| number(name.strip_suffix(ROLLED_BACK).unwrap_or(name)));
+        Ok(given.flatten().collect())
     }
 
     /// The names in the directory that are text; none where it is not there.
@@ -214,6 +250,15 @@ impl InstalledModel {
     #[must_use]
     pub fn installed_at(&self) -> Option<SystemTime> {
         fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok()
+    }
+}
+
+/// Whether something is at `path`. What cannot be told is an error: the model before would be in force instead.
+fn is_there(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -295,6 +340,37 @@ mod tests {
             installed.install(Path::new(SHIPPED)),
             Err(InstallError::Numbers { .. })
         ));
+    }
+
+    #[test]
+    fn a_number_without_a_model_is_not_in_force_and_one_out_of_order_is_told() {
+        let (state, installed) = state();
+        let dir = state.path().join("models");
+        for _ in 1..=3 {
+            installed.install(Path::new(SHIPPED)).unwrap();
+        }
+        installed.roll_back().unwrap();
+        fs::create_dir(dir.join("9")).unwrap();
+        fs::write(dir.join("10"), "a file").unwrap();
+        assert_eq!(numbers(&installed), [1, 2]);
+        assert_eq!(installed.gap_before(1).unwrap(), None);
+        assert_eq!(installed.gap_before(2).unwrap(), None);
+        assert_eq!(installed.gap_before(4).unwrap(), None, "3 was rolled back");
+        assert_eq!(installed.gap_before(20_261_123).unwrap(), Some(10));
+    }
+
+    #[test]
+    fn a_directory_in_which_others_may_write_is_refused() {
+        let (state, installed) = state();
+        let dir = state.path().join("models");
+        fs::create_dir(&dir).unwrap();
+        for mode in [0o720, 0o702] {
+            fs::set_permissions(&dir, Permissions::from_mode(mode)).unwrap();
+            let error = installed.install(Path::new(SHIPPED)).unwrap_err();
+            assert!(matches!(error, InstallError::Writable { .. }), "{error}");
+        }
+        fs::set_permissions(&dir, Permissions::from_mode(0o750)).unwrap();
+        assert_eq!(installed.install(Path::new(SHIPPED)).unwrap().number, 1);
     }
 
     #[test]

@@ -55,7 +55,8 @@ fn secret_lines(script: &Script) -> Option<usize> {
         .try_fold(0, |sum, lines| Some(sum + lines?))
 }
 
-fn lines_of(command: &SimpleCommand, before: &[SimpleCommand]) -> Option<usize> {
+/// How many lines `command` reads that are secrets; `None` where that cannot be told.
+pub(in crate::command) fn lines_of(command: &SimpleCommand, before: &[SimpleCommand]) -> Option<usize> {
     let arguments = command.arguments();
     if is_deferred(command) {
         return (!reads_secret(command, before)).then_some(0);

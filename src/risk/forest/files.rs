@@ -1,10 +1,11 @@
 //! The two files of a model: the forest in ONNX, and its card beside it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::ForestError;
@@ -75,11 +76,14 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ForestError> {
 }
 
 fn read_capped(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-    if !fs::metadata(path)?.is_file() {
+    // What is asked is the file that was opened, and to open a pipe waits for nobody.
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    file.take(limit + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
@@ -93,4 +97,24 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
         .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_and_waits_for_nobody() {
+        let place = tempfile::tempdir().unwrap();
+        let pipe = place.path().join("risk.onnx");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        for path in [pipe.as_path(), place.path()] {
+            assert!(read_capped(path, 1).is_err(), "{}", path.display());
+        }
+        let file = place.path().join("file");
+        std::fs::write(&file, "ab").unwrap();
+        assert_eq!(read_capped(&file, 2).unwrap(), Some(b"ab".to_vec()));
+        assert_eq!(read_capped(&file, 1).unwrap(), None);
+    }
 }
