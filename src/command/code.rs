@@ -272,10 +272,12 @@ fn commands(language: &Language, text: &str, depth: usize) -> Vec<Inside> {
         let runs = language.calls.contains(&name);
         if runs || (language.vague.contains(&name) && hinted()) {
             found.extend(call(name, expression::arguments(text, at), runs));
-        } else if language.itself.contains(&name) && depth < 2 {
+        } else if language.itself.contains(&name) {
             let arguments = expression::arguments(text, at).unwrap_or_default();
-            if let Some(Value::Text(inner)) = arguments.first() {
-                found.extend(commands(language, inner, depth + 1));
+            match arguments.first() {
+                Some(Value::Text(inner)) if depth < 2 => found.extend(commands(language, inner, depth + 1)),
+                Some(_) => found.push(Inside::Unknown),
+                None => {}
             }
         }
         if found.len() >= MAX_FOUND {

@@ -216,16 +216,39 @@ pub(super) fn reads_commands(command: &SimpleCommand) -> bool {
     }
 }
 
-/// Whether a word stands for the standard input.
+/// Whether a word stands for the standard input, or for a descriptor that may be a copy of it.
 pub(super) fn is_stdin(word: &Word) -> bool {
-    matches!(word.text.as_str(), "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
+    word.text == "-" || descriptor(&word.text).is_some()
+}
+
+/// The descriptor that a path stands for, however it is spelt: `0` for `/dev//stdin`, `3` for `/proc/self/fd/3`.
+pub(super) fn descriptor(path: &str) -> Option<&str> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    match parts.as_slice() {
+        [.., "stdin"] => Some("0"),
+        [.., "fd", number] if number.starts_with(may_be_digit) => Some(number),
+        _ => None,
+    }
+}
+
+/// Whether a character is a digit, or begins what may become one.
+fn may_be_digit(character: char) -> bool {
+    character.is_ascii_digit() || matches!(character, '$' | '`' | '*' | '?' | '[' | '{')
 }
 
 fn shell_reads_commands(arguments: &[Word], is_fish: bool) -> bool {
-    let mut operands = arguments.iter().map(|word| word.text.as_str());
+    let mut operands = arguments.iter();
     while let Some(argument) = operands.next() {
-        match argument {
-            "-s" | "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0" => return true,
+        match argument.text.as_str() {
+            "-s" => return true,
+            _ if is_stdin(argument) => return true,
             "--rcfile" | "--init-file" | "--emulate" | "--init-command" => {
                 operands.next();
             }

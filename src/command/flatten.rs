@@ -77,6 +77,7 @@ pub(super) fn blank_command() -> SimpleCommand {
         pipeline: 0,
         stage: 0,
         depth: 0,
+        encloses_from: None,
     }
 }
 

@@ -103,6 +103,9 @@ pub struct SimpleCommand {
     pub stage: usize,
     /// Substitutions, wrappers and inner languages around it.
     pub depth: usize,
+    /// Where its redirections are those of a compound command: the place in [`Script::commands`] from which on the commands
+    /// before it stand in that.
+    pub encloses_from: Option<usize>,
 }
 
 impl SimpleCommand {

@@ -25,6 +25,18 @@ pub(super) fn takes_next(values: &str, letters: &str) -> bool {
         .is_some_and(|position| position + 1 == letters.len())
 }
 
+/// The arguments before the first operand, where letters of `values` take a value: those of a wrapper itself.
+pub(super) fn own_options<'a>(arguments: &'a [Word], values: &str) -> &'a [Word] {
+    let mut end = 0;
+    while let Some(letters) = arguments.get(end).and_then(|word| word.text.strip_prefix('-')) {
+        if letters == "-" {
+            break;
+        }
+        end += 1 + usize::from(!letters.starts_with('-') && takes_next(values, letters));
+    }
+    arguments.get(..end).unwrap_or(arguments)
+}
+
 /// Whether one of `names` stands among the arguments, as it is.
 pub(super) fn names_any(arguments: &[Word], names: &[&str]) -> bool {
     arguments.iter().any(|word| names.contains(&word.text.as_str()))

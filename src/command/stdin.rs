@@ -8,7 +8,7 @@ mod interpreters;
 mod readers;
 mod shells;
 
-use super::options::{has_flag, names_any};
+use super::options::{has_flag, names_any, own_options};
 use super::{Script, SimpleCommand};
 use crate::domain::Dialect;
 
@@ -135,7 +135,11 @@ pub fn password_on_stdin(script: &Script, as_root: bool) -> bool {
 pub(super) fn asks_password(command: &SimpleCommand, before: &[SimpleCommand], as_root: bool) -> bool {
     let arguments = command.arguments();
     match command.program() {
-        Some("sudo" | "sudo-rs") => has_flag(arguments, "S", SUDO_VALUES) || names_any(arguments, &["--stdin"]),
+        Some("sudo" | "sudo-rs") => {
+            let asks = has_flag(arguments, "S", SUDO_VALUES) || names_any(arguments, &["--stdin"]);
+            let own = own_options(arguments, SUDO_VALUES);
+            asks && !has_flag(own, "n", SUDO_VALUES) && !names_any(own, &["--non-interactive"])
+        }
         Some("su") => {
             let mut outer = before.iter().rev().filter(|outer| outer.depth < command.depth);
             let made_root = outer.next().map(makes_root);

@@ -525,3 +525,21 @@ proptest! {
         prop_assert!(script.understood());
     }
 }
+
+#[test]
+fn a_text_that_another_language_runs_is_opaque_where_it_is_not_constant() {
+    for text in [
+        "python3 -c 'import sys;exec(sys.stdin.read())'",
+        "python3 -c 'exec(open(\"f\").read())'",
+        "node -e 'eval(require(\"fs\").readFileSync(0)+\"\")'",
+    ] {
+        assert!(parse(text, Dialect::Bash).doubts.contains(&Doubt::Opaque), "{text}");
+    }
+    for text in [
+        "python3 -c 'exec(\"pass\")'",
+        "perl -e 'eval { print 1 }'",
+        "python3 -c 'model.eval()'",
+    ] {
+        assert!(parse(text, Dialect::Bash).understood(), "{text}");
+    }
+}

@@ -25,6 +25,10 @@ struct Frame {
     separated: bool,
     /// Up to where commands have been read.
     consumed: usize,
+    /// How many commands were known when it began.
+    first: usize,
+    /// The same of the last compound command in it, and where that and its redirections end.
+    compound: Option<(usize, usize)>,
     /// Whether the commands in it belong to the pipeline around it.
     joins: bool,
     /// Whether the next command runs only if the one before it says so.
@@ -40,6 +44,8 @@ impl Frame {
             piped: false,
             separated: true,
             consumed: 0,
+            first: 0,
+            compound: None,
             joins,
             in_list: false,
         }
@@ -233,7 +239,21 @@ impl<'a> Walk<'a> {
             },
             None => self.next_place(reader),
         };
+        let (encloses_from, index) = (self.redirected_compound(node), reader.commands.len());
         self.read_command(node, &place, false, reader);
+        if let Some(frame) = self.frames.last_mut() {
+            frame.compound = encloses_from.map(|first| (first, frame.consumed));
+        }
+        if let Some(command) = reader.commands.get_mut(index).filter(|read| read.words.is_empty()) {
+            command.encloses_from = encloses_from;
+        }
+    }
+
+    /// Where the commands of the compound command begin that a redirection stands right behind.
+    fn redirected_compound(&self, node: Node<'_>) -> Option<usize> {
+        let (first, end) = self.frames.last()?.compound?;
+        let between = self.source.text.get(end..node.start_byte())?;
+        between.trim_matches([' ', '\t']).is_empty().then_some(first)
     }
 
     fn enter_compound(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
@@ -300,7 +320,8 @@ impl<'a> Walk<'a> {
     }
 
     /// A frame has a scope of its own, and its branches have one each.
-    fn push(&mut self, frame: Frame, reader: &mut Reader<'_>) {
+    fn push(&mut self, mut frame: Frame, reader: &mut Reader<'_>) {
+        frame.first = reader.commands.len();
         self.frames.push(frame);
         reader.variables.open_scope();
         reader.variables.open_scope();
@@ -326,6 +347,7 @@ impl<'a> Walk<'a> {
                 .filter(|(pipeline, _)| Some(*pipeline) == outer.current.map(|found| found.0))
                 .or(outer.current);
             outer.consumed = outer.consumed.max(node.end_byte());
+            outer.compound = Some((inner.first, node.end_byte()));
             outer.separated = false;
             outer.piped = false;
         }

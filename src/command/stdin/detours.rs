@@ -1,6 +1,7 @@
 //! Ways by which a standard input comes to run without any program reading it as one: through a variable, a substitution, a
 //! file or a named pipe.
 
+use super::super::feed::{descriptor, is_stdin};
 use super::super::unwrap::is_shell;
 use super::super::{Origin, Redirection, Script, SimpleCommand, Word};
 use super::input::{Reaches, may_read, reaches};
@@ -18,8 +19,31 @@ pub(super) fn may_run(script: &Script) -> bool {
     };
     let files = written(script);
     commands().any(may_be_shell)
-        || (commands().any(|(_, command)| runs_unknown_text(command)) && is_kept_in_variable(script))
-        || commands().any(|(_, command)| runs_file(command, &files))
+        || ((commands().any(|(_, command)| runs_unknown_text(command)) || feeds_unknown(script))
+            && is_kept_in_variable(script))
+        || commands().any(|(_, command)| runs_file(command, &files) || starts_with_stdin(command))
+}
+
+/// Whether a shell or an interpreter may read a here-document or a here-string that is not known.
+fn feeds_unknown(script: &Script) -> bool {
+    let mut redirections = script.commands.iter().flat_map(|command| &command.redirections);
+    let is_run = |program: &str| is_shell(program) || is_interpreter(program);
+    redirections.any(|redirection| redirection.operator.starts_with("<<") && !redirection.target.constant)
+        && script
+            .commands
+            .iter()
+            .any(|command| command.program().is_some_and(is_run))
+}
+
+/// Whether a shell is told by a variable to read the standard input before all else: `BASH_ENV=/dev/stdin`.
+fn starts_with_stdin(command: &SimpleCommand) -> bool {
+    let is_start = |name: &str| matches!(name, "BASH_ENV" | "ENV");
+    let mut assigned = command.assignments.iter();
+    assigned.any(|assigned| is_start(&assigned.name) && is_stdin(&assigned.value))
+        || command.words.iter().any(|word| {
+            let assigned = word.text.split_once('=');
+            assigned.is_some_and(|(name, value)| is_start(name) && descriptor(value).is_some())
+        })
 }
 
 /// Whether the name of a program is not known. It may be that of a shell.
@@ -73,7 +97,16 @@ fn is_kept_in_variable(script: &Script) -> bool {
 fn written(script: &Script) -> Vec<&str> {
     let commands = script.commands.iter().enumerate();
     let of_input = commands.filter(|(index, command)| reaches(script, *index) != Reaches::Nothing && may_read(command));
-    of_input.flat_map(|(_, command)| targets(command)).collect()
+    let mut files: Vec<&str> = of_input.flat_map(|(_, command)| targets(command)).collect();
+    for command in &script.commands {
+        if matches!(command.program(), Some("mv" | "cp" | "ln" | "install")) {
+            let is_one = |word: &Word| is_stdin(word) || files.iter().any(|file| is_same(file, &word.text));
+            let named = command.arguments().iter().any(is_one);
+            let last = command.arguments().last().filter(|_| named);
+            files.extend(last.map(|word| word.text.as_str()));
+        }
+    }
+    files
 }
 
 fn targets(command: &SimpleCommand) -> Vec<&str> {
@@ -89,6 +122,10 @@ fn targets(command: &SimpleCommand) -> Vec<&str> {
             .collect(),
         Some("dd") => redirected
             .chain(operands.filter_map(|word| word.strip_prefix("of=")))
+            .collect(),
+        // `w FILE` in a script.
+        Some("sed" | "gsed") => redirected
+            .chain(operands.filter_map(|word| Some(word.split_once("w ")?.1)))
             .collect(),
         Some("install" | "cp") => redirected.chain(operands.next_back()).collect(),
         _ => redirected.collect(),
@@ -107,7 +144,11 @@ fn runs_file(command: &SimpleCommand, files: &[&str]) -> bool {
             || is_shell(program)
             || is_interpreter(program)
     });
-    is_one(first) || (runs_scripts && (arguments.iter().any(is_one) || command.redirections.iter().any(reads)))
+    let is_makefile = |file: &&str| file.ends_with("akefile");
+    let makes = matches!(command.program(), Some("make" | "gmake"));
+    is_one(first)
+        || (makes && files.iter().any(is_makefile))
+        || (runs_scripts && (arguments.iter().any(is_one) || command.redirections.iter().any(reads)))
 }
 
 /// Whether two names may be those of one file.

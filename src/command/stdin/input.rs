@@ -1,6 +1,6 @@
 //! Whose standard input a command has: that of the whole, that of something else, or something made of it.
 
-use super::super::feed::is_stdin;
+use super::super::feed::{self, is_stdin};
 use super::super::{Origin, Redirection, Script, SimpleCommand, Word};
 
 /// What reaches a command of the standard input of the whole.
@@ -65,7 +65,7 @@ const DEAF: &[&str] = &[
 
 /// Programs that run others, but not on their own standard input, or not now.
 const KEEPERS: &[&str] = &[
-    "xargs", "gxargs", "parallel", "alias", "trap", "ansible", "at", "batch", "coproc",
+    "xargs", "gxargs", "parallel", "alias", "ansible", "at", "batch", "coproc",
 ];
 
 /// What of the standard input of `script` reaches the command at `index`.
@@ -73,17 +73,30 @@ pub(super) fn reaches(script: &Script, index: usize) -> Reaches {
     let Some((command, before)) = script.commands.get(..=index).and_then(<[_]>::split_last) else {
         return Reaches::Nothing;
     };
-    if has_input(script, command) || is_in_fed_compound(script, index, command) {
-        return Reaches::Nothing;
-    }
-    let outer = around(command, before).map(|outer| {
-        if has_input(script, outer) || keeps_its_input(outer) {
+    let own = match (own_input(script, command, index), through_pipe(script, command)) {
+        (Some(true), _) => return Reaches::Nothing,
+        // A copy of the standard input reaches around a pipe.
+        (Some(false), Reaches::Nothing) => Reaches::Altered,
+        (_, piped) => piped,
+    };
+    let outer = around(command, before).map(|(inner, outer)| {
+        // What a word is made of is expanded before the command has its redirections.
+        let is_expanded = inner.origin == Origin::Substitution;
+        if !is_expanded && (has_input(script, outer) || keeps_its_input(outer)) {
             Reaches::Nothing
         } else {
             through_pipe(script, outer)
         }
     });
-    outer.fold(through_pipe(script, command), Reaches::and)
+    outer.fold(own, Reaches::and)
+}
+
+/// Whether the redirections of the command at `index`, or else of the compound commands that it stands in, give it another
+/// input; `None` where none of them does anything to it.
+fn own_input(script: &Script, command: &SimpleCommand, index: usize) -> Option<bool> {
+    let later = script.commands.iter().skip(index + 1);
+    let mut enclosing = later.filter(|other| other.encloses_from.is_some_and(|first| first <= index));
+    input_of(script, command).or_else(|| enclosing.find_map(|other| input_of(script, other)))
 }
 
 impl Reaches {
@@ -97,15 +110,26 @@ impl Reaches {
     }
 }
 
-/// The wrappers and texts that a command stands in.
-fn around<'a>(command: &SimpleCommand, before: &'a [SimpleCommand]) -> impl Iterator<Item = &'a SimpleCommand> {
-    let (mut depth, is_direct) = (command.depth, command.origin == Origin::Direct);
-    let outer = before.iter().rev().filter(move |outer| {
-        let is_around = outer.depth < depth;
-        depth = depth.min(outer.depth);
-        is_around
+/// The wrappers and texts that a command stands in, each behind what stands in it.
+fn around<'a>(
+    command: &'a SimpleCommand,
+    before: &'a [SimpleCommand],
+) -> impl Iterator<Item = (&'a SimpleCommand, &'a SimpleCommand)> {
+    let mut inner = command;
+    let outer = before.iter().rev().filter_map(move |outer| {
+        let is_around = outer.depth < inner.depth;
+        is_around.then(|| (std::mem::replace(&mut inner, outer), outer))
     });
-    outer.take_while(move |_| !is_direct)
+    outer.take_while(|(inner, _)| !stands_alone(inner))
+}
+
+/// Whether nothing that was found before a command is around it. A trap runs when all else is done.
+fn stands_alone(command: &SimpleCommand) -> bool {
+    match &command.origin {
+        Origin::Direct => true,
+        Origin::Inner(program) => program == "trap",
+        Origin::Substitution | Origin::Wrapped(_) => false,
+    }
 }
 
 fn keeps_its_input(outer: &SimpleCommand) -> bool {
@@ -159,13 +183,26 @@ fn reads_files_only(command: &SimpleCommand) -> bool {
         && command.arguments().iter().any(|word| is_file(&word.text))
 }
 
-/// Whether the last redirection of a command's standard input makes it something else than the input of the whole.
+/// Whether a command's standard input is made something else than the input of the whole.
 fn has_input(script: &Script, command: &SimpleCommand) -> bool {
+    input_of(script, command) == Some(true)
+}
+
+/// Whether the last redirection of a command's standard input makes it something else; `None` where none changes it.
+fn input_of(script: &Script, command: &SimpleCommand) -> Option<bool> {
+    if command.arguments().iter().any(|word| is_copy(&word.text)) {
+        return Some(false);
+    }
     let of_input = command.redirections.iter().filter(|redirection| {
         redirection.operator.starts_with('<')
             && descriptor(script, redirection).is_none_or(|descriptor| descriptor == "0")
     });
-    of_input.fold(false, |fed, redirection| becomes(redirection).unwrap_or(fed))
+    of_input.fold(None, |fed, redirection| becomes(redirection).or(fed))
+}
+
+/// Whether a path is that of a descriptor that may be a copy of the standard input.
+fn is_copy(path: &str) -> bool {
+    feed::descriptor(path).is_some_and(|descriptor| descriptor != "0")
 }
 
 /// Whether a redirection gives the standard input something else; `None` where it stays what it was.
@@ -175,6 +212,7 @@ fn becomes(redirection: &Redirection) -> Option<bool> {
         "<&" if target == "0" => None,
         // A descriptor that is copied, and what is not known, may be the standard input itself.
         "<&" => Some(target == "-"),
+        "<" | "<>" if is_copy(target) => Some(false),
         "<" | "<>" if is_stdin(&redirection.target) => None,
         "<" | "<>" => Some(redirection.target.constant && target != "/dev/tty"),
         _ => Some(true),
@@ -192,12 +230,4 @@ fn descriptor<'a>(script: &'a Script, redirection: &Redirection) -> Option<&'a s
     before
         .get(rest.len()..)
         .filter(|digits| stands_alone && !digits.is_empty())
-}
-
-/// Whether the compound command around it is redirected: `while ...; do bash; done < file`.
-fn is_in_fed_compound(script: &Script, index: usize, command: &SimpleCommand) -> bool {
-    let later = script.commands.iter().skip(index + 1);
-    later
-        .filter(|other| (other.pipeline, other.stage) == (command.pipeline, command.stage))
-        .any(|other| other.words.is_empty() && other.assignments.is_empty() && has_input(script, other))
 }

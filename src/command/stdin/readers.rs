@@ -8,8 +8,8 @@
 //! | the programs of [`READERS`] | unknown | they run it, in a language that is not read here |
 //! | `cat`, `tee FILE`, `dd`, `tar`, `cpio`, `patch`, `git`, `rsync`, `docker load`, `kubectl apply -f -`, `chpasswd`, any other | data | it is kept, unpacked or describes a state; that this is done is told, and scored, by the command itself |
 
-use super::super::feed::is_stdin;
-use super::super::options::{cluster, names_any};
+use super::super::feed::{descriptor, is_stdin};
+use super::super::options::{cluster, has_flag, names_any, own_options};
 use super::super::unwrap::is_shell;
 use super::super::{Origin, Script, SimpleCommand, Word};
 use super::{Interpreted, Stdin};
@@ -20,11 +20,21 @@ pub(super) fn read_by_program(command: &SimpleCommand, script: &Script, index: u
     if matches!(program, "xargs" | "gxargs" | "parallel") {
         return operands(command, script, index);
     }
+    if may_be_interactive(program) && has_flag(own_options(command.arguments(), "cmWX"), "i", "cmWX") {
+        return Some(Stdin::Unknown("standard input of an interactive interpreter"));
+    }
     let reader = READERS.iter().find(|reader| reader.names.contains(&program))?;
     reader
         .when
         .holds(command.arguments())
         .then_some(Stdin::Unknown(reader.input))
+}
+
+/// Whether a program is an interpreter that reads its standard input with `-i`, behind a script of its own.
+fn may_be_interactive(program: &str) -> bool {
+    ["python", "pypy", "node", "lua"]
+        .iter()
+        .any(|name| program.starts_with(name))
 }
 
 /// Programs in whose language nothing is read here.
@@ -179,8 +189,11 @@ fn names_stdin(word: &Word) -> bool {
         .text
         .rsplit_once('=')
         .map_or(word.text.as_str(), |(_, value)| value);
-    let attached = cluster(&word.text).is_some_and(|letters| letters.contains("f-") || letters.contains("f/dev/stdin"));
-    is_stdin(word) || attached || matches!(value, "-" | "/dev/stdin" | "/proc/self/fd/0" | "/dev/fd/0")
+    let is_named = |value: &str| value == "-" || descriptor(value).is_some();
+    let attached = cluster(&word.text)
+        .and_then(|letters| letters.split_once('f'))
+        .is_some_and(|(_, value)| is_named(value));
+    is_stdin(word) || attached || is_named(value)
 }
 
 fn has_program_option(arguments: &[Word]) -> bool {

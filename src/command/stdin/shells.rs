@@ -52,12 +52,16 @@ const SETTINGS: &[&str] = &[
     "BASHOPTS",
     "BASH_COMPAT",
     "BASH_ENV",
-    "ENV=",
+    "ENV",
     "ZDOTDIR",
 ];
 
 fn names_setting(text: &str) -> bool {
-    SETTINGS.iter().any(|setting| text.contains(setting))
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let mut names = text.split(|character| !is_part(character));
+    // `ENV` is a common word where nothing is assigned.
+    let is_assigned = || text.contains("ENV=") || text.contains("ENV+=");
+    names.any(|name| SETTINGS.contains(&name) && (name != "ENV" || is_assigned()))
 }
 
 /// Options that leave the language as it is: by letter, by name behind `-o`, and long ones.

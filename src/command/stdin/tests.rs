@@ -59,6 +59,65 @@ fn shells_without_a_script_of_their_own_read_commands() {
 }
 
 #[test]
+fn a_redirection_that_stands_alone_feeds_nothing_else() {
+    for command in [
+        "{ bash; </dev/null; }",
+        "(bash; </dev/null)",
+        "(bash\n</dev/null)",
+        "if true; then bash; </dev/null; fi",
+        "bash; { true; } </dev/null",
+        "{ bash; { true; } </dev/null; }",
+        "{ { true; }\n bash\n </dev/null\n}",
+        "exec 3<&0; { bash <&3; } </dev/null",
+        "trap bash EXIT",
+        "trap bash EXIT; cat </dev/null",
+    ] {
+        assert_eq!(read(command), Some(Stdin::Commands(Dialect::Bash)), "{command}");
+    }
+    for command in [
+        "{ bash; } </dev/null",
+        "(bash) 2>log </dev/null",
+        "if true; then bash; fi </dev/null",
+        "{ { bash; } 2>log; } </dev/null",
+        "{ cat | bash; } </dev/null",
+        "for f in a b; do sudo bash; done </dev/null",
+        "case x in x) bash;; esac </dev/null",
+    ] {
+        assert_eq!(read(command), None, "{command}");
+    }
+}
+
+#[test]
+fn the_standard_input_has_many_names() {
+    for command in [
+        "bash //dev/stdin",
+        "bash /dev/./stdin",
+        "bash /proc/$$/fd/0",
+        "bash /proc/self/fd/../fd/0",
+        "bash /dev/fd/3 3<&0",
+        "bash /dev/fd/3 3<&0 </dev/null",
+        "exec 3<&0 </dev/null; bash /dev/fd/3",
+        "exec 3<&0; bash </dev/null </dev/fd/3",
+        ". //dev/stdin",
+        "source /dev/fd/3 3<&0",
+        "python3 //dev/stdin",
+        "python3 -i /dev/null",
+        "awk -f /dev//stdin",
+        "make -f/dev//stdin",
+    ] {
+        assert!(read(command).is_some(), "{command}");
+    }
+}
+
+#[test]
+fn a_variable_of_another_name_changes_no_shell() {
+    for command in ["RAILS_ENV=production bash -s", "NODE_ENV=x MY_BASH_ENV_X=y bash"] {
+        assert_eq!(read(command), Some(Stdin::Commands(Dialect::Bash)), "{command}");
+    }
+    assert!(matches!(read("ENV=x bash"), Some(Stdin::Unknown(_))));
+}
+
+#[test]
 fn a_shell_that_is_not_named_may_be_any() {
     for command in [
         "sudo -i",
@@ -186,6 +245,18 @@ fn input_that_runs_by_a_detour_is_unknown() {
         "dd of=x; sh x",
         "cat > x.py; python3 x.py",
         "$CMD",
+        "ln -s /dev/stdin z; bash z",
+        "cat > z; mv z y; bash y",
+        "sed -n 'w z'; bash z",
+        "cat > Makefile; make -s",
+        "bash <<< \"$(cat)\"",
+        "bash <<< $(</dev/stdin)",
+        "sudo bash <<E\n$(cat)\nE",
+        "bash -c \"$(cat)\" < f",
+        "BASH_ENV=/dev/stdin bash -c :",
+        "env BASH_ENV=//dev/stdin bash -c :",
+        "exec 3<&0; echo x | bash <&3",
+        "exec 3<&0; echo x | bash /dev/fd/3",
     ] {
         assert!(matches!(read(command), Some(Stdin::Unknown(_))), "{command}");
     }
@@ -326,7 +397,12 @@ fn an_interpreter_with_a_text_of_its_own_reads_data() {
 fn a_password_may_come_first() {
     for (command, as_root, expected) in [
         ("sudo -S bash", false, true),
-        ("sudo -nSu bob bash", true, true),
+        ("sudo -Su bob bash", true, true),
+        ("sudo -nSu bob bash", true, false),
+        ("sudo -H -S -n -u root /bin/sh -c 'echo x; python3'", false, false),
+        ("sudo --non-interactive -S bash", false, false),
+        ("sudo -S bash -n", false, true),
+        ("sudo -S -u n bash", false, true),
         ("sudo --stdin -i", false, true),
         ("sudo -i", false, false),
         ("cat | sudo -S bash", false, true),

@@ -66,6 +66,7 @@ fn simple_command(part: &str, pipeline: usize, stage: usize) -> Option<SimpleCom
         pipeline,
         stage,
         depth: 0,
+        encloses_from: None,
     })
 }
 
