@@ -5,7 +5,7 @@
 
 mod expression;
 
-use expression::{Arguments, Value};
+use expression::{Arguments, Budget, Value};
 
 use super::Word;
 use super::unwrap::Inside;
@@ -213,8 +213,15 @@ pub(super) fn inside(program: &str, arguments: &[Word]) -> Vec<Inside> {
         return Vec::new();
     };
     let texts = texts(language, arguments);
-    let mut found: Vec<_> = texts.into_iter().flat_map(|text| commands(language, text, 0)).collect();
-    found.truncate(MAX_FOUND);
+    let budget = Budget::for_length(texts.iter().map(|text| text.len()).sum());
+    let mut found: Vec<_> = texts
+        .into_iter()
+        .flat_map(|text| commands(language, text, 0, &budget))
+        .collect();
+    if found.len() > MAX_FOUND || budget.is_spent() {
+        found.truncate(MAX_FOUND);
+        found.push(Inside::Unknown);
+    }
     found
 }
 
@@ -265,22 +272,22 @@ fn attached<'a>(language: &Language, word: &'a str) -> Option<&'a str> {
     })
 }
 
-fn commands(language: &Language, text: &str, depth: usize) -> Vec<Inside> {
+fn commands(language: &Language, text: &str, depth: usize, budget: &Budget) -> Vec<Inside> {
     let mut found = Vec::new();
-    for (name, at) in names(text).take(MAX_FOUND * 64) {
-        let hinted = || language.hints.iter().any(|hint| text.contains(hint));
+    let is_hinted = language.hints.iter().any(|hint| text.contains(hint));
+    for (name, at) in names(text) {
         let runs = language.calls.contains(&name);
-        if runs || (language.vague.contains(&name) && hinted()) {
-            found.extend(call(name, expression::arguments(text, at), runs));
+        if runs || (language.vague.contains(&name) && is_hinted) {
+            found.extend(call(name, expression::arguments(text, at, budget), runs));
         } else if language.itself.contains(&name) {
-            let arguments = expression::arguments(text, at).unwrap_or_default();
+            let arguments = expression::arguments(text, at, budget).unwrap_or_default();
             match arguments.first() {
-                Some(Value::Text(inner)) if depth < 2 => found.extend(commands(language, inner, depth + 1)),
+                Some(Value::Text(inner)) if depth < 2 => found.extend(commands(language, inner, depth + 1, budget)),
                 Some(_) => found.push(Inside::Unknown),
                 None => {}
             }
         }
-        if found.len() >= MAX_FOUND {
+        if found.len() > MAX_FOUND || budget.is_spent() {
             break;
         }
     }
@@ -401,4 +408,36 @@ fn executed_by_sed(script: &str) -> Option<Inside> {
     let mut parts = rest.split(delimiter).skip(1);
     let (_, replacement, flags) = (parts.next()?, parts.next()?, parts.next()?);
     flags.contains('e').then(|| shell_text(replacement)).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(program: &str, option: &str, text: String) -> Vec<Inside> {
+        inside(program, &[option.to_owned(), text].map(Word::computed))
+    }
+
+    fn unknowns(found: &[Inside]) -> usize {
+        found.iter().filter(|inside| **inside == Inside::Unknown).count()
+    }
+
+    #[test]
+    fn what_costs_too_much_to_search_is_unknown_once() {
+        for (program, option, text) in [
+            ("node", "-e", format!("child_process; {}", "exec 'a'+ ".repeat(6_000))),
+            ("python3", "-c", format!("subprocess; {}", "run 'a'+x+".repeat(6_000))),
+            ("python3", "-c", format!("subprocess; {}", "run('a'+x);".repeat(5_000))),
+        ] {
+            assert_eq!(unknowns(&runs(program, option, text)), 1, "{program}");
+        }
+    }
+
+    #[test]
+    fn more_commands_than_are_looked_for_are_not_left_out_unsaid() {
+        let found = runs("python3", "-c", "system('ls');".repeat(MAX_FOUND));
+        assert_eq!((found.len(), unknowns(&found)), (MAX_FOUND, 0));
+        let found = runs("python3", "-c", "system('ls');".repeat(MAX_FOUND + 1));
+        assert_eq!((found.len(), unknowns(&found)), (MAX_FOUND + 1, 1));
+    }
 }

@@ -5,19 +5,25 @@ use super::filters;
 use super::{SimpleCommand, Word};
 
 /// Longest text that is computed, in bytes.
-const MAX_OUTPUT: usize = 64 * 1024;
+pub(super) const MAX_OUTPUT: usize = 64 * 1024;
+/// Most characters of a set of `tr`.
+const MAX_SET: usize = 256;
 
 /// What the stages of a pipeline print, the first reading `input`; `None` if it cannot be known.
 pub(super) fn output(stages: &[SimpleCommand], input: Option<String>) -> Option<String> {
     let mut text = input;
     for stage in stages {
-        text = Some(run(stage, text).filter(|text| text.len() <= MAX_OUTPUT)?);
+        text = Some(run(stage, text)?);
     }
     text
 }
 
-/// What one command prints, given its input.
+/// What one command prints, given its input; `None` also where that is longer than [`MAX_OUTPUT`].
 pub(super) fn run(command: &SimpleCommand, input: Option<String>) -> Option<String> {
+    printed(command, input).filter(|text| text.len() <= MAX_OUTPUT)
+}
+
+fn printed(command: &SimpleCommand, input: Option<String>) -> Option<String> {
     let input = own_input(command).or(input);
     if command.program() == Some("tee") {
         return input;
@@ -228,6 +234,9 @@ fn characters(set: &str) -> Option<Vec<char>> {
                 tail
             }
         };
+        if listed.len() > MAX_SET {
+            return None;
+        }
     }
     Some(listed)
 }

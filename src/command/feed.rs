@@ -1,5 +1,6 @@
 //! What a shell would read as its commands from a pipe, a here-document or a process substitution.
 
+use super::decode::MAX_OUTPUT;
 use super::stdin::call_with_text;
 use super::unwrap::is_shell;
 use super::variables::Variables;
@@ -150,7 +151,11 @@ fn operands(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<Words
         return runs_input.then_some(Words::Unknown);
     };
     let mut words = command.words.clone();
-    if words.iter().any(|word| word.text.contains(mark)) {
+    let marks: usize = words.iter().map(|word| word.text.matches(mark).count()).sum();
+    if marks.saturating_mul(input.trim().len()) > MAX_OUTPUT {
+        return Some(Words::Unknown);
+    }
+    if marks > 0 {
         for word in &mut words {
             word.text = word.text.replace(mark, input.trim());
         }

@@ -2,8 +2,12 @@
 
 use regex::Regex;
 
+use super::decode::MAX_OUTPUT;
+
 /// Longest script of sed or awk that is read, in bytes.
 const MAX_SCRIPT: usize = 256;
+/// Most scripts that one sed applies.
+const MAX_SCRIPTS: usize = 32;
 
 /// What a filter prints, given its input; `None` where it is none, or not of a kind that can be computed.
 pub(super) fn run(program: &str, arguments: &[&str], input: &str) -> Option<String> {
@@ -142,9 +146,13 @@ fn sed(arguments: &[&str], input: &str) -> Option<String> {
     let scripts = arguments
         .iter()
         .filter(|argument| !matches!(**argument, "-e" | "-E" | "-r"));
+    let scripts: Vec<&str> = scripts.flat_map(|script| script.split(';')).collect();
+    if scripts.len() > MAX_SCRIPTS {
+        return None;
+    }
     let mut text = input.to_owned();
-    for script in scripts.flat_map(|script| script.split(';')) {
-        text = substituted(script.trim(), &text)?;
+    for script in scripts {
+        text = substituted(script.trim(), &text).filter(|text| text.len() <= MAX_OUTPUT)?;
     }
     Some(text)
 }
@@ -158,9 +166,10 @@ fn substituted(script: &str, input: &str) -> Option<String> {
     };
     // What basic and extended expressions agree on, and a replacement without references.
     let is_plain = !pattern.contains(['\\', '(', '{', '|', '+', '?']) && !replacement.contains(['\\', '&', '$']);
-    let pattern = Regex::new(pattern)
-        .ok()
-        .filter(|_| is_plain && flags.chars().all(|flag| flag == 'g'))?;
+    if !is_plain || !flags.chars().all(|flag| flag == 'g') {
+        return None;
+    }
+    let pattern = Regex::new(pattern).ok()?;
     let count = usize::from(!flags.contains('g'));
     let line = |line: &str| pattern.replacen(line, count, *replacement).into_owned();
     Some(
@@ -207,6 +216,28 @@ mod tests {
                 Some(output),
                 "{program} {arguments:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_text_does_not_grow_beyond_bounds() {
+        let grow = "s/x/xxxxxxxxxx/g";
+        assert_eq!(run("sed", &[grow; 4], "x").map(|text| text.len()), Some(10_001));
+        assert_eq!(run("sed", &[grow; 9], "x"), None);
+        assert_eq!(run("sed", &["s/x/x/"; MAX_SCRIPTS + 1], "x"), None);
+    }
+
+    #[test]
+    fn no_number_is_too_large() {
+        let most = usize::MAX.to_string();
+        for (program, arguments) in [
+            ("head", vec!["-n", &most]),
+            ("tail", vec!["-n", &most]),
+            ("cut", vec!["-c", &most]),
+            ("cut", vec!["-f", &most]),
+            ("awk", vec!["{print $18446744073709551615}"]),
+        ] {
+            assert!(run(program, &arguments, "a\n").is_some(), "{program}");
         }
     }
 

@@ -106,6 +106,9 @@ mod tests {
         let filters = " | cut -d: -f4 |  tr".repeat(14);
         let more = " | cut -d: -f4 |  tr".repeat(12);
         assert!(tree(&format!("sudme>{filters} | cu\u{1}t -d: -f4 \n{more} | bash")).is_none());
-        assert!(tree("cat > | tr a b").is_some(), "a short error leaves the rest of the tree");
+        assert!(
+            tree("cat > | tr a b").is_some(),
+            "a short error leaves the rest of the tree"
+        );
     }
 }

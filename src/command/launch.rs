@@ -1,6 +1,7 @@
 //! Programs that run a command in a way of their own: in an option, in a new terminal, once for each input.
 
 use super::Word;
+use super::decode::MAX_OUTPUT;
 use super::unwrap::{Inside, after_operands, text, text_of, words};
 use super::wrappers::Wrapper;
 
@@ -113,17 +114,23 @@ pub(super) fn parallel(arguments: &[Word]) -> Vec<Inside> {
         return text_or_words(command);
     }
     let each = inputs.iter().take(16);
-    each.flat_map(|input| text(&with_input(command, &input.text))).collect()
+    each.flat_map(|input| with_input(command, &input.text).map_or_else(|| vec![Inside::Unknown], |line| text(&line)))
+        .collect()
 }
 
-fn with_input(command: &[Word], input: &str) -> String {
+/// The command with one input; `None` where that is longer than [`MAX_OUTPUT`].
+fn with_input(command: &[Word], input: &str) -> Option<String> {
     let texts: Vec<&str> = command.iter().map(|word| word.text.as_str()).collect();
     let joined = texts.join(" ");
-    if joined.contains("{}") {
+    let marks = joined.matches("{}").count();
+    if marks.saturating_mul(input.len()) > MAX_OUTPUT {
+        return None;
+    }
+    Some(if marks > 0 {
         joined.replace("{}", input)
     } else {
         format!("{joined} {input}")
-    }
+    })
 }
 
 /// Options whose values a program runs, by what stands before the command in them.

@@ -214,7 +214,10 @@ fn replace(variables: &Variables, value: &str, operation: &str) -> Option<String
     let (pattern, text) = operation.split_once('/').unwrap_or((operation, ""));
     let (pattern, text) = (literal(pattern)?, literal(text)?);
     if !pattern.is_empty() && !pattern.contains(['*', '?', '[', '\\', '#', '%']) {
-        return Some(value.replacen(&pattern, &text, if all { usize::MAX } else { 1 }));
+        let count = if all { value.matches(&pattern).count() } else { 1 };
+        return variables
+            .may_spend(count.saturating_mul(text.len()))
+            .then(|| value.replacen(&pattern, &text, count));
     }
     if !is_affordable(variables, &pattern, value, 3) {
         return None;

@@ -543,3 +543,40 @@ fn a_text_that_another_language_runs_is_opaque_where_it_is_not_constant() {
         assert!(parse(text, Dialect::Bash).understood(), "{text}");
     }
 }
+
+#[test]
+fn what_would_grow_beyond_bounds_is_opaque() {
+    let long = "x".repeat(10_000);
+    for line in [
+        format!("echo x{}|sh", "|sed s/x/xxxxxxxxxx/g".repeat(9)),
+        format!("echo {long}|xargs -I% rm {}", "%".repeat(10_000)),
+        format!("parallel echo {} ::: {long}", "{}".repeat(10_000)),
+        format!("echo x|tr a-z {}|sh", "a-z".repeat(100)),
+    ] {
+        let script = bash(&line);
+        assert!(script.doubts.contains(&Doubt::Opaque), "{line:.40}");
+        let words = script.commands.iter().flat_map(|command| &command.words);
+        assert!(
+            words.map(|word| word.text.len()).sum::<usize>() < 256 * 1024,
+            "{line:.40}"
+        );
+    }
+}
+
+#[test]
+fn numbers_beyond_all_bounds_end_nothing() {
+    for line in [
+        "shift 18446744073709551615; rm x",
+        "set -- a b; shift 18446744073709551614; rm x",
+        "echo {1..99999999999999999999} {-9223372036854775808..9223372036854775807}; rm x",
+        "printf '%99999999d' 1|sh; rm x",
+        "x=abc; echo ${x:9999999999999999999} ${x:9223372036854775807:9223372036854775807} ${x: -9223372036854775808}; rm x",
+        "set -- a; echo ${@:9223372036854775807} ${18446744073709551615} ${99999999999999999999}; rm x",
+        "echo $((9223372036854775807+1)) $((-9223372036854775807-2)) $(((-9223372036854775807-1)/-1)); rm x",
+        "a=(1 2); echo ${a[18446744073709551615]} ${a[9223372036854775807]}; rm x",
+        "echo a|cut -c 5-2|sh; echo a|tail -n +18446744073709551615|sh; rm x",
+    ] {
+        let found = commands(&bash(line));
+        assert!(found.iter().any(|command| command == "rm x"), "{line}: {found:?}");
+    }
+}

@@ -12,7 +12,7 @@ use super::token::is_name;
 
 /// Longest value that is followed, in bytes; longer ones count as not known.
 const MAX_VALUE: usize = 1024;
-/// Most comparisons of characters that the patterns of one text may cost.
+/// Most that the values of one text may cost, in bytes given out and in comparisons of characters.
 const MAX_WORK: usize = 1_000_000;
 /// The scope of a value that nothing makes certain.
 const NOWHERE: u32 = u32::MAX;
@@ -32,7 +32,7 @@ pub(super) struct Variables {
     foreign: usize,
     /// Whether a value was given out that is only a guess.
     guessed: Cell<bool>,
-    /// What patterns have cost so far.
+    /// What values have cost so far.
     work: Cell<usize>,
 }
 
@@ -46,7 +46,7 @@ struct Value {
 impl Variables {
     /// Sets a variable to the elements of its value; `None` where they are not known.
     pub(super) fn set(&mut self, name: &str, value: Option<Vec<String>>) {
-        let elements = value.filter(|elements| elements.iter().map(String::len).sum::<usize>() <= MAX_VALUE);
+        let elements = value.filter(|elements| length(elements.iter().map(String::as_str)) <= MAX_VALUE);
         let scope = self.open.last().copied().unwrap_or_default();
         let exported = self.values.get(name).is_some_and(|value| value.exported);
         let value = Value {
@@ -97,8 +97,9 @@ impl Variables {
         }
     }
 
-    /// Gives the text other positional parameters; returns those before.
-    pub(super) fn replace_positions(&mut self, positions: Vec<Option<String>>) -> Vec<Option<String>> {
+    /// Gives the text other positional parameters; returns those before. Those that are too long are not known.
+    pub(super) fn replace_positions(&mut self, mut positions: Vec<Option<String>>) -> Vec<Option<String>> {
+        forget_long(&mut positions);
         std::mem::replace(&mut self.positions, positions)
     }
 
@@ -107,11 +108,12 @@ impl Variables {
         self.positions.truncate(1);
         self.positions.resize(1, None);
         self.positions.extend(given);
+        forget_long(&mut self.positions);
     }
 
     /// `shift`.
     pub(super) fn shift(&mut self, count: usize) {
-        let end = (count + 1).min(self.positions.len());
+        let end = count.saturating_add(1).min(self.positions.len());
         self.positions.drain(1.min(end)..end);
     }
 
@@ -175,7 +177,7 @@ impl Variables {
         self.guessed.replace(false)
     }
 
-    /// Whether patterns may cost so much more; what they cost grows with the third power of a value.
+    /// Whether values may cost so much more; what patterns cost grows with the third power of a value.
     pub(super) fn may_spend(&self, work: usize) -> bool {
         self.work.set(self.work.get().saturating_add(work));
         self.work.get() <= MAX_WORK
@@ -186,8 +188,15 @@ impl Variables {
         self.values.contains_key(name)
     }
 
-    /// A variable's elements.
+    /// A variable's elements; `None` where they are not known, and where too much was given out before.
     pub(super) fn elements(&self, name: &str) -> Option<Vec<String>> {
+        self.known(name).filter(|elements| {
+            let cost = length(elements.iter().map(String::as_str));
+            self.may_spend(cost)
+        })
+    }
+
+    fn known(&self, name: &str) -> Option<Vec<String>> {
         if let Some(value) = self.values.get(name) {
             if !self.is_certain(value) {
                 self.guessed.set(true);
@@ -232,5 +241,55 @@ impl Variables {
     /// The value of `${expression}`.
     pub(super) fn parameter(&self, expression: &str) -> Option<Vec<String>> {
         parameter::value(self, expression)
+    }
+}
+
+/// What elements count: their bytes, and one for each, so that many empty ones are long as well.
+fn length<'a>(elements: impl Iterator<Item = &'a str>) -> usize {
+    elements.map(|element| element.len() + 1).sum()
+}
+
+/// Forgets what positional parameters hold where all of them together are too long; how many there are stays known.
+fn forget_long(positions: &mut [Option<String>]) {
+    if length(positions.iter().map(|given| given.as_deref().unwrap_or_default())) > MAX_VALUE {
+        positions.fill(None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(count: usize) -> Vec<Option<String>> {
+        vec![Some("x".to_owned()); count]
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_known() {
+        let mut variables = Variables::default();
+        variables.give(given(MAX_VALUE));
+        assert_eq!(variables.elements("@"), None);
+        assert_eq!(variables.scalar("#").as_deref(), Some("1024"));
+        variables.replace_positions(given(MAX_VALUE));
+        assert_eq!(variables.elements("@"), None);
+        variables.set("a", Some(vec![String::new(); MAX_VALUE + 1]));
+        assert_eq!(variables.elements("a"), None);
+    }
+
+    #[test]
+    fn values_are_given_out_until_they_cost_too_much() {
+        let mut variables = Variables::default();
+        variables.set("a", Some(vec!["x".repeat(MAX_VALUE - 1)]));
+        let most = MAX_WORK / MAX_VALUE;
+        assert!((0..most).all(|_| variables.elements("a").is_some()));
+        assert_eq!(variables.elements("a"), None);
+    }
+
+    #[test]
+    fn no_shift_is_too_far() {
+        let mut variables = Variables::default();
+        variables.give(given(2));
+        variables.shift(usize::MAX);
+        assert_eq!(variables.scalar("#").as_deref(), Some("0"));
     }
 }

@@ -426,7 +426,7 @@ fn a_shell_that_is_not_named_has_what_all_shells_read_alike() {
     running.send(b"if true\nthen echo four\nfi\n");
     let code = running.code();
     assert_eq!(world.confirm("alice", &code).code, 0);
-    assert_eq!(running.finish().text(), "four\n");
+    assert_eq!(running.finish().text(), "one\ntwo\nthree\nfour\n");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Constant expressions of other languages: strings, their joining and decoding, and lists of them.
 
+use std::cell::Cell;
+
 use crate::command::brace::ansi_c;
 use crate::command::decode;
 
@@ -9,6 +11,31 @@ const MAX_DEPTH: usize = 12;
 const MAX_ARGUMENTS: usize = 64;
 /// Longest text of one call, in bytes.
 const MAX_LENGTH: usize = 16 * 1024;
+/// Bytes that may be looked at for each byte of a text, and for a text however short.
+const LOOKS: usize = 32;
+const LEAST_LOOKS: usize = 64 * 1024;
+
+/// How many bytes may still be looked at for all calls of a text: calls stand within one another, and what a name means is
+/// searched for from the beginning. What is beyond is not known.
+pub(super) struct Budget {
+    left: Cell<usize>,
+}
+
+impl Budget {
+    /// The budget of a text of `length` bytes.
+    pub(super) fn for_length(length: usize) -> Self {
+        let left = Cell::new(LEAST_LOOKS.saturating_add(length.saturating_mul(LOOKS)));
+        Self { left }
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.left.get() == 0
+    }
+
+    fn spend(&self, bytes: usize) {
+        self.left.set(self.left.get().saturating_sub(bytes));
+    }
+}
 
 /// What an expression comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +49,7 @@ pub(super) enum Value {
 pub(super) type Arguments = Vec<Value>;
 
 /// The arguments of the call whose name ends at `at`, with or without parentheses; `None` where there are none.
-pub(super) fn arguments(text: &str, at: usize) -> Option<Arguments> {
+pub(super) fn arguments(text: &str, at: usize, budget: &Budget) -> Option<Arguments> {
     let mut end = text.len().min(at + MAX_LENGTH);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -31,6 +58,7 @@ pub(super) fn arguments(text: &str, at: usize) -> Option<Arguments> {
     let mut reader = Expression {
         text,
         rest: rest.trim_start(),
+        budget,
     };
     if let Some(close) = reader.rest.chars().next().and_then(closing) {
         // `%x(...)` and `qx{...}` hold text; `system(...)` holds expressions.
@@ -62,6 +90,7 @@ struct Expression<'a> {
     /// All of the text, for what it assigns.
     text: &'a str,
     rest: &'a str,
+    budget: &'a Budget,
 }
 
 impl<'a> Expression<'a> {
@@ -74,6 +103,7 @@ impl<'a> Expression<'a> {
             return values;
         }
         // Never backwards, or each level would be read again for each level above it.
+        self.budget.spend(before.len());
         let end = self.rest.find(close).unwrap_or(self.rest.len());
         self.rest = self.rest.get(end..).unwrap_or_default();
         self.take(close);
@@ -135,9 +165,12 @@ impl<'a> Expression<'a> {
 
     fn term(&mut self, depth: usize) -> Value {
         self.rest = self.rest.trim_start();
-        if depth > MAX_DEPTH {
+        if depth > MAX_DEPTH || self.budget.is_spent() {
+            // Nothing that is left may be taken for another term.
+            self.rest = "";
             return Value::Unknown;
         }
+        let before = self.rest.len();
         let value = match self.rest.chars().next() {
             Some(quote @ ('"' | '\'')) => self.string(quote),
             Some('[') => flattened(self.list(']', depth + 1)),
@@ -147,17 +180,20 @@ impl<'a> Expression<'a> {
             },
             _ => self.named(depth),
         };
-        self.postfix(value, depth)
+        let value = self.postfix(value, depth);
+        self.budget.spend(1 + before.saturating_sub(self.rest.len()));
+        value
     }
 
     /// A string in its quotes; three of them are one.
     fn string(&mut self, quote: char) -> Value {
         let triple = quote.to_string().repeat(3);
-        if let Some(inner) = self.rest.strip_prefix(&triple)
-            && let Some((text, rest)) = inner.split_once(&triple)
-        {
-            self.rest = rest;
-            return Value::Text(ansi_c(text));
+        if let Some(inner) = self.rest.strip_prefix(&triple) {
+            if let Some((text, rest)) = inner.split_once(&triple) {
+                self.rest = rest;
+                return Value::Text(ansi_c(text));
+            }
+            self.budget.spend(inner.len());
         }
         if let Some(text) = self.delimited(quote) {
             return Value::Text(ansi_c(&text));
@@ -222,11 +258,16 @@ impl<'a> Expression<'a> {
 
     /// The value that the text assigns to a name.
     fn assigned(&self, name: &str, depth: usize) -> Value {
+        self.budget.spend(self.text.len());
         let assignments = self.text.match_indices(name).take(8);
         let values = assignments.filter_map(|(at, _)| {
             let rest = self.text.get(at + name.len()..)?.trim_start();
             let value = rest.strip_prefix('=').filter(|value| !value.starts_with('='))?;
-            let mut reader = Expression { text: "", rest: value };
+            let mut reader = Expression {
+                text: "",
+                rest: value,
+                budget: self.budget,
+            };
             Some(reader.sum(depth + 1))
         });
         values.last().unwrap_or(Value::Unknown)
@@ -238,6 +279,7 @@ impl<'a> Expression<'a> {
             let next = self.rest.trim_start();
             if let Some(rest) = next.strip_prefix("[::-1]") {
                 self.rest = rest;
+                self.budget.spend(size(&value));
                 value = reversed(value);
                 continue;
             }
@@ -252,6 +294,7 @@ impl<'a> Expression<'a> {
             } else {
                 Vec::new()
             };
+            self.budget.spend(size(&value) + name.len());
             value = method_of(value, name, &arguments);
         }
     }
@@ -291,6 +334,15 @@ fn method_of(value: Value, names: &str, arguments: &[Value]) -> Value {
         };
     }
     value
+}
+
+/// The bytes of a value.
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::List(list) => list.iter().map(|text| text.len() + 1).sum(),
+        Value::Unknown => 0,
+    }
 }
 
 fn joined(list: &Value) -> Value {
@@ -352,6 +404,10 @@ fn codes(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn read(call: &str) -> Option<Arguments> {
+        arguments(call, 1, &Budget::for_length(call.len()))
+    }
+
     #[test]
     fn constant_arguments_are_computed() {
         for (call, value) in [
@@ -371,26 +427,28 @@ mod tests {
             (r#"f(c); c = "rm""#, "rm"),
             (r#"f("rm", shell=True)"#, "rm"),
         ] {
-            assert_eq!(arguments(call, 1), Some(vec![Value::Text(value.to_owned())]), "{call}");
+            assert_eq!(read(call), Some(vec![Value::Text(value.to_owned())]), "{call}");
         }
-        assert_eq!(arguments("f qw(rm -rf /)", 1), Some(vec![list(&["rm", "-rf", "/"])]));
-        assert_eq!(arguments(r#"f(["rm", 'x'])"#, 1), Some(vec![list(&["rm", "x"])]));
+        assert_eq!(read("f qw(rm -rf /)"), Some(vec![list(&["rm", "-rf", "/"])]));
+        assert_eq!(read(r#"f(["rm", 'x'])"#), Some(vec![list(&["rm", "x"])]));
     }
 
     #[test]
     fn what_is_not_constant_is_unknown() {
         for call in ["f(x)", "f(x + 'a')", "f(input('?'))", "f($ARGV[0])", "f(g(h(1)))"] {
             assert_eq!(
-                arguments(call, 1).and_then(|found| found.first().cloned()),
+                read(call).and_then(|found| found.first().cloned()),
                 Some(Value::Unknown),
                 "{call}"
             );
         }
         for call in [r#"f("a" "b)"#, r#"f("a" 'b" + "c)"#, "f('a' + "] {
-            assert!(arguments(call, 1).is_some(), "{call}: what has no end is read to the end");
+            assert!(read(call).is_some(), "{call}: what has no end is read to the end");
         }
-        assert_eq!(arguments("f()", 1), Some(Vec::new()));
-        assert_eq!(arguments("f", 1), None);
+        let deep = format!("f{}\"a\" \"b\"", "(".repeat(MAX_DEPTH + 2));
+        assert!(read(&deep).is_some(), "what is too deep is not read forever");
+        assert_eq!(read("f()"), Some(Vec::new()));
+        assert_eq!(read("f"), None);
     }
 
     fn list(texts: &[&str]) -> Value {

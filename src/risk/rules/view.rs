@@ -223,24 +223,31 @@ fn is_short_flag(word: &str, name: &str) -> bool {
     }
 }
 
+/// Whether `wanted` stand in `arguments` one after the other, where a word behind a flag may be its value. Follows all that the
+/// words before may mean at once: one reading for each such word would double them.
 fn subcommand(arguments: &[Word], wanted: &[Names]) -> bool {
-    let Some((first, rest)) = wanted.split_first() else {
-        return true;
-    };
+    let mut reached = vec![wanted];
     let mut after_flag = false;
-    for (place, word) in arguments.iter().enumerate() {
+    for word in arguments {
+        if reached.iter().any(|wanted| wanted.is_empty()) {
+            break;
+        }
         if word.text.starts_with('-') {
             after_flag = !word.text.contains('=');
             continue;
         }
-        let remaining = arguments.get(place + 1..).unwrap_or_default();
-        if first.has(&word.text) && subcommand(remaining, rest) {
-            return true;
+        let matched = reached.iter().filter_map(|wanted| wanted.split_first());
+        let mut next: Vec<&[Names]> = matched
+            .filter(|(first, _)| first.has(&word.text))
+            .map(|(_, rest)| rest)
+            .collect();
+        if after_flag {
+            next.append(&mut reached);
         }
-        if !after_flag {
-            return false;
-        }
+        next.sort_unstable_by_key(|wanted| wanted.len());
+        next.dedup_by_key(|wanted| wanted.len());
+        reached = next;
         after_flag = false;
     }
-    false
+    reached.iter().any(|wanted| wanted.is_empty())
 }
