@@ -154,7 +154,7 @@ def _choices(choices: Sequence[dict[str, float]]) -> str:
     head = f"""## Where the forest may raise
 
 What raising from a probability adds on programs of the corpus that were not seen. The daemon raises from
-{Bounds().raises_from}, the first that adds less than {ALLOWED:.1%} of false positives; `model_raises_from` in `[risk]`
+{Bounds().raises_from}, which adds less than {ALLOWED:.1%} of false positives; `model_raises_from` in `[risk]`
 changes it.
 
 | from | false positives | recall of attacks |

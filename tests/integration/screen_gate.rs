@@ -198,7 +198,7 @@ impl Session {
         let in_time = waited.await.is_ok();
         assert!(
             in_time && reached(self),
-            "never came; asked {:?}, alarms {:?}, shown: {}",
+            "{TOO_LATE}; asked {:?}, alarms {:?}, shown: {}",
             self.lines(),
             self.alarms,
             self.since_keys().escape_debug()
@@ -322,6 +322,8 @@ async fn play(scenario: &Scenario, shell: Shell) -> Result<(), String> {
 
 /// What an error begins with where lines were unknown that could have been known: a busy machine draws late.
 const UNSURE: &str = "unsure:";
+/// What it holds where something was waited for in vain: a signal's key takes with it what the terminal was about to show.
+const TOO_LATE: &str = "never came";
 
 /// Whether lines differ from those wanted in being unknown, and in nothing else.
 fn only_unknown(lines: &[&str], wanted: &[&str]) -> bool {
@@ -333,11 +335,19 @@ fn only_unknown(lines: &[&str], wanted: &[&str]) -> bool {
 }
 
 /// Plays one scenario, and once more where the machine may have been too busy to tell.
-async fn play_until_sure(scenario: &Scenario, shell: Shell) -> Result<(), String> {
-    match play(scenario, shell).await {
-        Err(error) if error.starts_with(UNSURE) => play(scenario, shell).await,
+async fn play_until_sure(scenario: Arc<Scenario>, shell: Shell) -> Result<(), String> {
+    match attempt(scenario.clone(), shell).await {
+        Err(error) if error.starts_with(UNSURE) || error.contains(TOO_LATE) => attempt(scenario, shell).await,
         played => played,
     }
+}
+
+/// Plays one scenario; a panic in it is a failure like others.
+async fn attempt(scenario: Arc<Scenario>, shell: Shell) -> Result<(), String> {
+    let name = scenario.name;
+    tokio::spawn(async move { play(&scenario, shell).await })
+        .await
+        .unwrap_or_else(|error| Err(format!("{name} in {shell:?}: {error}")))
 }
 
 /// Plays all in all their shells, a few at a time, and reports every failure.
@@ -349,10 +359,7 @@ async fn play_all(scenarios: Vec<Scenario>) {
             let (turns, scenario) = (Arc::clone(&turns), Arc::clone(&scenario));
             games.spawn(async move {
                 let _turn = turns.acquire_owned().await.unwrap();
-                let name = scenario.name;
-                let game = tokio::spawn(async move { play_until_sure(&scenario, shell).await });
-                game.await
-                    .unwrap_or_else(|error| Err(format!("{name} in {shell:?}: {error}")))
+                play_until_sure(scenario, shell).await
             });
         }
     }
