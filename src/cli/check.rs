@@ -20,11 +20,8 @@ pub struct Args {
 /// Validates the configuration and everything that it names; says every error at once.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let config = args.config.load()?;
-    let problems = problems(&config);
-    if !problems.is_empty() {
-        return Err(ConfigErrors::new(problems).into());
-    }
-    let questions = questions::warnings(&config);
+    let assessor = check(&config).map_err(ConfigErrors::new)?;
+    let questions = questions::warnings(&config, &assessor.rules);
     super::print(|out| {
         for warning in config.warnings.iter().chain(&questions) {
             writeln!(out, "warning: {warning}")?;
@@ -34,18 +31,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is wrong with the files that the configuration names, in its order.
-fn problems(config: &Config) -> Vec<Problem> {
-    [
-        check_state(config),
-        check_recordings(config),
-        check_host_keys(config),
-        check_risk(config),
-        check_identities(config),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// The rules and the model; or what is wrong with the files that the configuration names, in its order.
+fn check(config: &Config) -> Result<Assessor, Vec<Problem>> {
+    let mut problems = [check_state(config), check_recordings(config), check_host_keys(config)].concat();
+    let assessor = check_risk(config).map_err(|faults| problems.extend(faults));
+    problems.extend(check_identities(config));
+    assessor.ok().filter(|_| problems.is_empty()).ok_or(problems)
 }
 
 fn check_state(config: &Config) -> Vec<Problem> {
@@ -91,15 +82,18 @@ fn check_private(config: &Config, key: &str, path: &Path) -> Option<Problem> {
 }
 
 /// Loads the rules and the model as the daemon would, and runs the rules' examples.
-fn check_risk(config: &Config) -> Vec<Problem> {
-    match Assessor::load(&config.risk) {
-        Err(error) => vec![risk_problem(config, error)],
-        Ok(assessor) if assessor.rules.is_empty() => {
-            let remedy = "list a file with rules; `opspilot init` writes the shipped ones";
-            vec![config.problem("risk.rules", "there is no rule: every command would be low", remedy)]
-        }
-        Ok(assessor) => failing_examples(&assessor),
+fn check_risk(config: &Config) -> Result<Assessor, Vec<Problem>> {
+    let assessor = Assessor::load(&config.risk).map_err(|error| vec![risk_problem(config, error)])?;
+    if assessor.rules.is_empty() {
+        let remedy = "list a file with rules; `opspilot init` writes the shipped ones";
+        return Err(vec![config.problem(
+            "risk.rules",
+            "there is no rule: every command would be low",
+            remedy,
+        )]);
     }
+    let faults = failing_examples(&assessor);
+    if faults.is_empty() { Ok(assessor) } else { Err(faults) }
 }
 
 fn failing_examples(assessor: &Assessor) -> Vec<Problem> {
@@ -190,7 +184,11 @@ mod tests {
         match = [\"x\"]\nno_match = [\"y\"]\n";
 
     fn found(dir: &Path) -> Vec<Problem> {
-        problems(&Config::parse(TARGET, &dir.join("opspilot.toml")).unwrap())
+        faults(&Config::parse(TARGET, &dir.join("opspilot.toml")).unwrap())
+    }
+
+    fn faults(config: &Config) -> Vec<Problem> {
+        check(config).err().unwrap_or_default()
     }
 
     #[test]
@@ -218,7 +216,7 @@ mod tests {
     fn faulty_rules_and_missing_models_are_reported_where_they_are() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("opspilot.toml");
-        let found = |text: &str| problems(&Config::parse(text, &file).unwrap());
+        let found = |text: &str| faults(&Config::parse(text, &file).unwrap());
 
         let missing = found("[risk]\nrules = [\"r\"]\nmodel = \"\"\n");
         assert_eq!(
@@ -253,7 +251,7 @@ mod tests {
         std::fs::write(dir.path().join("taken"), "").unwrap();
         let found = |recordings: &str| {
             let text = format!("[store]\nrecordings = \"{recordings}\"\n[risk]\nrules = [\"r\"]\nmodel = \"\"\n");
-            problems(&Config::parse(&text, &dir.path().join("opspilot.toml")).unwrap())
+            faults(&Config::parse(&text, &dir.path().join("opspilot.toml")).unwrap())
         };
         assert_eq!(found(""), []);
         assert_eq!(found("not/yet/there"), []);

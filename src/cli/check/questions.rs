@@ -1,8 +1,7 @@
 //! Rules whose questions are answered with yes so regularly that nobody reads them any more.
 
-use crate::config::{self, Config, Problem};
-use crate::domain::Level;
-use crate::risk::{Assessor, Rules};
+use crate::config::{Config, Problem};
+use crate::risk::Rules;
 use crate::store::{AskedRule, Reader, StoreError};
 
 /// Questions from which on the answers say something of the rule.
@@ -12,19 +11,12 @@ const OFTEN: u32 = 50;
 const RARELY_PERCENT: u32 = 2;
 
 /// What the record says of the rules in force, where there is one: a warning for each that asks in vain.
-pub(super) fn warnings(config: &Config) -> Vec<Problem> {
+pub(super) fn warnings(config: &Config, rules: &Rules) -> Vec<Problem> {
     let found = match Reader::open(&config.store.path).and_then(|reader| reader.rules_that_asked(OFTEN)) {
         Ok(asked) => asked,
         Err(error) => return unread(config, &error).into_iter().collect(),
     };
-    // They have been loaded once without a fault.
-    let Ok(Assessor { rules, .. }) = Assessor::load(&config::Risk {
-        model: None,
-        ..config.risk.clone()
-    }) else {
-        return Vec::new();
-    };
-    let in_vain = found.iter().filter(|asked| asks_in_vain(&rules, asked));
+    let in_vain = found.iter().filter(|asked| asks_in_vain(rules, asked));
     in_vain.map(|asked| warning(config, asked)).collect()
 }
 
@@ -55,23 +47,18 @@ fn warning(config: &Config, asked: &AskedRule) -> Problem {
     let what = format!("rule `{rule}` ({level}) asked {asked} times and was refused {refused} times ({percent:.1} %)");
     let remedy = format!(
         "who always says yes stops reading: in the last file of risk.rules, write [[override]] with id = \"{rule}\" and {}",
-        match below(*level) {
-            Some(lower) => format!("level = \"{lower}\" or off = true"),
-            None => "off = true".to_owned(),
+        match level.lowered() {
+            lower if lower < *level => format!("level = \"{lower}\" or off = true"),
+            _ => "off = true".to_owned(),
         }
     );
     config.problem("risk.rules", what, remedy)
 }
 
-/// The next lower level.
-fn below(level: Level) -> Option<Level> {
-    let place = Level::ALL.iter().position(|other| *other == level)?;
-    Level::ALL.get(place.checked_sub(1)?).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Level;
 
     const RULE: &str = "[[rule]]\nid = \"a.b\"\nfamily = \"a\"\nlevel = \"high\"\nsentence = \"S.\"\n\
         when = [{ program = [\"x\"] }]\nmatch = [\"x\"]\nno_match = [\"y\"]\n";
