@@ -10,7 +10,7 @@ use super::ConfigArg;
 use crate::command;
 use crate::config::{Config, Target, User};
 use crate::domain::{Channel, Decision, Dialect, Level, Name, printable_line};
-use crate::policy::{Policies, Request, Verdict};
+use crate::policy::{Matter, Policies, Request, Verdict};
 use crate::risk::{Assessment, Assessor, Circumstances, Reason};
 
 /// Arguments of `opspilot policy`.
@@ -47,7 +47,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (user, target) = (user(&config, &args.user)?, target(&config, &args.target)?);
     let login = login(target, args.login.as_deref())?;
     let assessment = assess(&assessor, target, &args);
-    let request = Request::new(user, target, login, args.channel, Some(assessment.level));
+    let matter = Matter::Command(Some(assessment.level));
+    let request = Request::new(user, target, login, args.channel, &matter);
     let verdict = Policies::new(&config.policies).decide(&request);
     let answer = Answer::new(&request, &assessment, &verdict);
     super::print(|out| {

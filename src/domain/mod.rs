@@ -1,5 +1,6 @@
 //! The words that every other room speaks: levels, decisions, names, ids, and the escaping of untrusted text.
 
+mod access;
 mod history;
 mod id;
 mod name;
@@ -7,9 +8,12 @@ mod text;
 mod time;
 mod vocabulary;
 
+pub use access::Access;
 pub use history::History;
 pub use id::{CommandId, CommandUid, SessionId};
 pub use name::{Name, NameError};
 pub use text::{printable, printable_line};
 pub use time::whole_millis;
-pub use vocabulary::{AnswerChannel, Channel, Decision, Dialect, Exactness, Impact, Level, ParseWordError, State};
+pub use vocabulary::{
+    AnswerChannel, Channel, Decision, Dialect, Exactness, FileOperation, Impact, Level, ParseWordError, State,
+};

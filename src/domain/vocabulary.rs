@@ -122,6 +122,28 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// What is done to a file without a command; what `ops` of a policy's `files` lists.
+    FileOperation {
+        /// It is opened for reading.
+        Read = "read",
+        /// It is opened for writing.
+        Write = "write",
+        /// It is removed.
+        Remove = "remove",
+        /// It gets another path.
+        Rename = "rename",
+        /// Its attributes are set: permissions, owner, times, size.
+        Setstat = "setstat",
+        /// A directory is made.
+        Mkdir = "mkdir",
+        /// A directory is removed.
+        Rmdir = "rmdir",
+        /// A symbolic or a hard link to it is made.
+        Link = "link",
+    }
+}
+
+vocabulary! {
     /// How surely a recorded line is the line that the shell ran.
     Exactness {
         /// The very bytes.

@@ -12,7 +12,7 @@ use crate::command::{self, Pattern, Script};
 use crate::config::{HostKeys, Target};
 use crate::context::{Evidence, Snapshot, classify};
 use crate::domain::{CommandId, CommandUid, Decision, Dialect, Exactness, Level, Name, whole_millis};
-use crate::policy;
+use crate::policy::{self, Matter};
 use crate::risk::{Assessment, Circumstances, features};
 use crate::store::{Aftermath, End, Forecast, HostInfo, NewCommand, NewSnapshot, Outcome, Scoring, Start, Store};
 use crate::terminal::{Assessed, Expect, Question};
@@ -47,6 +47,8 @@ pub(super) struct Case {
     pub verdict: policy::Verdict,
     /// Where its life starts.
     pub start: Start,
+    /// What is shown and stored: never the secrets.
+    shown: String,
     seen_at_submission: Option<(Seen, u64)>,
     /// A fresher snapshot, taken while the question was open.
     pub context_before: Option<Seen>,
@@ -64,6 +66,7 @@ impl Case {
             host_key: host_key(session, target),
         };
         let seen = seen
+            .filter(|_| !matches!(request.submission, Submission::Access { .. }))
             .map(|seen| (seen.age_ms(Instant::now()), seen))
             .map(|(age, seen)| (seen, age));
         let script = script(&request.submission);
@@ -84,12 +87,17 @@ impl Case {
             with_aliases(assessment, script, aliases(&request.submission), assess)
         });
         let verdict = decide(&engine, &request, assessment.as_ref())?;
-        let mac = store.mac(bytes(&request.submission));
+        let shown = shown(&request.submission, assessment.as_ref());
+        let mac = match &request.submission {
+            Submission::Access { .. } => store.mac(shown.as_bytes()),
+            submission => store.mac(bytes(submission)),
+        };
         Some(Self {
             uid: CommandUid::new(),
             programs: script.as_ref().map(last_programs).unwrap_or_default(),
             start: start(verdict.decision),
             submitted_at: Timestamp::now(),
+            shown,
             seen_at_submission: seen,
             context_before: None,
             aliases: redacted(aliases(&request.submission)),
@@ -106,9 +114,10 @@ impl Case {
     /// The right to run it. Called once, after the record is durable and the question answered.
     pub(super) fn permit(&mut self, recorded: Option<CommandId>) -> Permit {
         let bytes = match &mut self.request.submission {
-            Submission::Command { bytes, .. } | Submission::AnyShell { bytes } | Submission::Text { bytes, .. } => {
-                std::mem::take(bytes)
-            }
+            Submission::Command { bytes, .. }
+            | Submission::AnyShell { bytes }
+            | Submission::Text { bytes, .. }
+            | Submission::Access { bytes, .. } => std::mem::take(bytes),
             Submission::Ran { .. } | Submission::Opaque { .. } => Vec::new(),
         };
         Permit::new(bytes, recorded)
@@ -130,7 +139,7 @@ impl Case {
             channel: self.request.channel,
             host_info: self.host.clone(),
             cwd: self.request.cwd.clone(),
-            command: self.shown().to_owned(),
+            command: self.shown.clone(),
             aliases: self.aliases.clone(),
             command_mac: self.mac.clone(),
             exactness: self.exactness(),
@@ -141,10 +150,7 @@ impl Case {
             decision: self.verdict.decision,
             policy: self.verdict.rule.clone(),
             system_context: self.context_at_submission(),
-            context_missing: self
-                .context_at_submission()
-                .is_none()
-                .then(|| "no snapshot of this target yet".to_owned()),
+            context_missing: self.context_missing().map(str::to_owned),
             start: self.start,
             state_reason: self.state_reason().map(str::to_owned),
         }
@@ -172,7 +178,7 @@ impl Case {
         let session = &self.request.session;
         let assessment = self.assessment.as_ref();
         Question {
-            command: self.shown().to_owned(),
+            command: self.shown.clone(),
             user: session.user.to_string(),
             target: session.target.to_string(),
             login: session.login.clone(),
@@ -204,6 +210,9 @@ impl Case {
                         .map(|(name, value)| format!("`{name}` stands for `{value}` here.")),
                 )
                 .collect(),
+            None if matches!(self.request.submission, Submission::Access { .. }) => {
+                vec!["The policy wants this to be confirmed.".to_owned()]
+            }
             None => vec!["The bastion cannot know which commands run in it.".to_owned()],
         }
     }
@@ -222,7 +231,7 @@ impl Case {
     /// What a confirmation at the console is about.
     pub(super) fn about(&self) -> Confirmed {
         Confirmed {
-            command: self.shown().to_owned(),
+            command: self.shown.clone(),
             target: self.request.session.target.clone(),
         }
     }
@@ -296,20 +305,10 @@ impl Case {
         }
     }
 
-    /// What is shown and stored: never the secrets.
-    fn shown(&self) -> &str {
-        match (&self.assessment, &self.request.submission) {
-            (Some(assessment), _) => &assessment.redacted,
-            (None, Submission::Opaque { description, .. }) => description,
-            (None, Submission::Ran { .. }) => "line that is not known",
-            (None, Submission::Command { .. } | Submission::AnyShell { .. } | Submission::Text { .. }) => "",
-        }
-    }
-
     fn exactness(&self) -> Exactness {
         match &self.request.submission {
             Submission::Command { exactness, .. } => *exactness,
-            Submission::AnyShell { .. } | Submission::Text { .. } => Exactness::Exact,
+            Submission::AnyShell { .. } | Submission::Text { .. } | Submission::Access { .. } => Exactness::Exact,
             Submission::Ran { bytes, .. } if !bytes.is_empty() => Exactness::Exact,
             Submission::Ran { .. } | Submission::Opaque { .. } => Exactness::Unknown,
         }
@@ -318,7 +317,7 @@ impl Case {
     fn pattern(&self) -> Pattern {
         match &self.assessment {
             Some(assessment) => assessment.pattern.clone(),
-            None => command::pattern(&command::parse(self.shown(), Dialect::Sh)),
+            None => command::pattern(&command::parse(&self.shown, Dialect::Sh)),
         }
     }
 
@@ -326,6 +325,24 @@ impl Case {
         self.seen_at_submission
             .as_ref()
             .map(|(seen, age)| seen.snapshot.compact(*age))
+    }
+
+    fn context_missing(&self) -> Option<&'static str> {
+        match self.request.submission {
+            _ if self.seen_at_submission.is_some() => None,
+            Submission::Access { .. } => Some("taken for commands only"),
+            _ => Some("no snapshot of this target yet"),
+        }
+    }
+}
+
+fn shown(submission: &Submission, assessment: Option<&Assessment>) -> String {
+    match (assessment, submission) {
+        (Some(assessment), _) => assessment.redacted.clone(),
+        (None, Submission::Opaque { description, .. }) => (*description).to_owned(),
+        (None, Submission::Access { access, .. }) => access.to_string(),
+        (None, Submission::Ran { .. }) => "line that is not known".to_owned(),
+        (None, Submission::Command { .. } | Submission::AnyShell { .. } | Submission::Text { .. }) => String::new(),
     }
 }
 
@@ -342,6 +359,8 @@ pub(super) fn outcome(ending: &Ending, aftermath: Aftermath) -> Outcome {
         execution_time_ms: Some(whole_millis(ending.duration)),
         stdout_length: ending.stdout_length,
         stderr_length: ending.stderr_length,
+        input_length: ending.input_length,
+        input_sha256: ending.input_sha256,
         cwd_after: ending.cwd.clone(),
         pipe_status: ending.pipe_status.clone(),
         aftermath,
@@ -368,7 +387,8 @@ fn decide(engine: &Engine, request: &Request, assessment: Option<&Assessment>) -
         Submission::Command { .. }
         | Submission::AnyShell { .. }
         | Submission::Text { .. }
-        | Submission::Opaque { .. } => {}
+        | Submission::Opaque { .. }
+        | Submission::Access { .. } => {}
     }
     Some(verdict)
 }
@@ -379,7 +399,10 @@ fn claim(request: &Request, assessment: Option<&Assessment>) -> Claim {
         target: request.session.target.clone(),
         login: request.session.login.clone(),
         channel: request.channel,
-        level: assessment.map(|assessment| assessment.level),
+        matter: match &request.submission {
+            Submission::Access { access, .. } => Matter::Access(access.clone()),
+            _ => Matter::Command(assessment.map(|assessment| assessment.level)),
+        },
     }
 }
 
@@ -432,7 +455,9 @@ fn script(submission: &Submission) -> Option<Script> {
             let equal = interpreted.command_line(&String::from_utf8_lossy(bytes));
             Some(command::parse(&equal, Dialect::Bash))
         }
-        Submission::Command { .. } | Submission::Ran { .. } | Submission::Opaque { .. } => None,
+        Submission::Command { .. } | Submission::Ran { .. } | Submission::Opaque { .. } | Submission::Access { .. } => {
+            None
+        }
     }
 }
 
@@ -483,9 +508,7 @@ fn redacted(aliases: &[(String, String)]) -> BTreeMap<String, String> {
 fn aliases(submission: &Submission) -> &[(String, String)] {
     match submission {
         Submission::Command { aliases, .. } => aliases,
-        Submission::AnyShell { .. } | Submission::Text { .. } | Submission::Ran { .. } | Submission::Opaque { .. } => {
-            &[]
-        }
+        _ => &[],
     }
 }
 
@@ -494,7 +517,8 @@ fn bytes(submission: &Submission) -> &[u8] {
         Submission::Command { bytes, .. }
         | Submission::AnyShell { bytes }
         | Submission::Text { bytes, .. }
-        | Submission::Ran { bytes, .. } => bytes,
+        | Submission::Ran { bytes, .. }
+        | Submission::Access { bytes, .. } => bytes,
         Submission::Opaque { .. } => &[],
     }
 }

@@ -96,7 +96,7 @@ impl Engine {
     /// What the policy says; `None` where user or target are not configured any longer.
     pub fn decide(&self, claim: &Claim) -> Option<policy::Verdict> {
         let (user, target) = (self.user(&claim.user)?, self.target(&claim.target)?);
-        let request = policy::Request::new(user, target, &claim.login, claim.channel, claim.level);
+        let request = policy::Request::new(user, target, &claim.login, claim.channel, &claim.matter);
         Some(self.policies.decide(&request))
     }
 }

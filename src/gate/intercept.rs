@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::command::Interpreted;
 use crate::context::Snapshot;
-use crate::domain::{Channel, CommandId, Dialect, Exactness, Name, SessionId};
+use crate::domain::{Access, Channel, CommandId, Dialect, Exactness, Name, SessionId};
 use crate::terminal::Question;
 
 use super::pending::Answer;
@@ -84,6 +84,13 @@ pub enum Submission {
         /// Whether the policy's `unknown` applies; where it does not, it is recorded only.
         judged: bool,
     },
+    /// What needs no command; see [`Gate::pass_access`](super::Gate::pass_access).
+    Access {
+        /// What it is.
+        access: Access,
+        /// The exact bytes that ask the target for it; empty where that is not one message.
+        bytes: Vec<u8>,
+    },
 }
 
 /// Why a command did not run.
@@ -135,6 +142,10 @@ pub struct Ending {
     pub stdout_length: Option<u64>,
     /// Bytes of standard error; `None` on a PTY.
     pub stderr_length: Option<u64>,
+    /// Bytes that went to the target, where they are counted: what was written to a file, or through a forward.
+    pub input_length: Option<u64>,
+    /// The SHA-256 of those bytes, where they went in order.
+    pub input_sha256: Option<[u8; 32]>,
     /// The working directory afterwards.
     pub cwd: Option<String>,
     /// Why the end was not seen; `None` where it was.

@@ -2,6 +2,7 @@
 //!
 //! [`Gate::pass`] is the only place where a [`Permit`] is made, and nothing reaches a target without one.
 
+mod access;
 mod case;
 mod engine;
 mod hosts;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::domain::{AnswerChannel, Channel, Level, Name};
+use crate::domain::{AnswerChannel, Channel, Name};
+use crate::policy::Matter;
 use crate::terminal::code;
 
 /// Wrong codes in a row that lock a user's `confirm`.
@@ -45,8 +46,8 @@ pub struct Claim {
     pub login: String,
     /// Through what.
     pub channel: Channel,
-    /// How dangerous it is; `None` where that is not known.
-    pub level: Option<Level>,
+    /// What it is.
+    pub matter: Matter,
 }
 
 /// Why a question could not be put.
@@ -240,6 +241,7 @@ impl Drop for Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Level;
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -262,7 +264,7 @@ mod tests {
             target: name("web-1"),
             login: "deploy".to_owned(),
             channel: Channel::Exec,
-            level: Some(Level::High),
+            matter: Matter::Command(Some(Level::High)),
         }
     }
 

@@ -48,6 +48,8 @@ impl Heard {
             duration,
             stdout_length: Some(self.stdout),
             stderr_length: (!self.has_pty).then_some(self.stderr),
+            input_length: None,
+            input_sha256: None,
             cwd: None,
             lost: (!seen).then(|| "the connection ended before the command did".to_owned()),
         }

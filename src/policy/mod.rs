@@ -1,10 +1,12 @@
 //! Who may run what where. Pure: the settings and a request in, a verdict out.
 
+mod access;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::{Policy, Target, User, glob_matches};
-use crate::domain::{Channel, Decision, Level, Name};
+use crate::domain::{Access, Channel, Decision, Level, Name};
 
 /// The policies of a configuration, in order; the first whose conditions hold decides.
 #[derive(Debug, Clone, Default)]
@@ -25,8 +27,17 @@ pub struct Request<'a> {
     pub login: &'a str,
     /// In which way.
     pub channel: Channel,
-    /// How dangerous it is; `None` where it could not be known.
-    pub level: Option<Level>,
+    /// What is decided about.
+    pub matter: &'a Matter,
+}
+
+/// What is decided about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Matter {
+    /// A command, and how dangerous it is; `None` where that could not be known.
+    Command(Option<Level>),
+    /// What needs no command.
+    Access(Access),
 }
 
 /// What the policies make of a request.
@@ -56,18 +67,24 @@ impl Policies {
         if !covers(policy, request.channel) {
             return Verdict::denied(Some(policy.name.clone()));
         }
-        let decision = decision_for(policy, request.level);
+        let (decision, remember) = match request.matter {
+            Matter::Command(level) => {
+                let decision = decision_for(policy, *level);
+                (decision, remember_for(policy, decision, *level))
+            }
+            Matter::Access(access) => access::decide(policy, access),
+        };
         Verdict {
             decision,
             rule: Some(policy.name.clone()),
-            remember: remember_for(policy, decision, request.level),
+            remember,
         }
     }
 
     /// Whether the user may use this channel to this target under this login for anything at all.
     #[must_use]
     pub fn permits(&self, user: &User, target: &Target, login: &str, channel: Channel) -> bool {
-        self.applying(&Request::new(user, target, login, channel, None))
+        self.applying(&Request::new(user, target, login, channel, &Matter::Command(None)))
             .is_some_and(|policy| covers(policy, channel) && allows_something(policy))
     }
 
@@ -87,7 +104,7 @@ impl Policies {
 impl<'a> Request<'a> {
     /// A request of a configured user for a configured target.
     #[must_use]
-    pub fn new(user: &'a User, target: &'a Target, login: &'a str, channel: Channel, level: Option<Level>) -> Self {
+    pub fn new(user: &'a User, target: &'a Target, login: &'a str, channel: Channel, matter: &'a Matter) -> Self {
         Self {
             user: &user.name,
             roles: &user.roles,
@@ -95,7 +112,7 @@ impl<'a> Request<'a> {
             labels: &target.labels,
             login,
             channel,
-            level,
+            matter,
         }
     }
 }

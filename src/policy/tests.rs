@@ -35,6 +35,10 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// What the policies say to alice (sre, oncall) on web-1 (env = prod, tier = front) as deploy.
 fn decide(policies: &[Policy], channel: Channel, level: Option<Level>) -> Verdict {
+    decide_on(policies, channel, &Matter::Command(level))
+}
+
+fn decide_on(policies: &[Policy], channel: Channel, matter: &Matter) -> Verdict {
     Policies::new(policies).decide(&Request {
         user: &name("alice"),
         roles: &[name("sre"), name("oncall")],
@@ -42,7 +46,7 @@ fn decide(policies: &[Policy], channel: Channel, level: Option<Level>) -> Verdic
         labels: &labels(&[("env", "prod"), ("tier", "front")]),
         login: "deploy",
         channel,
-        level,
+        matter,
     })
 }
 
@@ -256,4 +260,29 @@ proptest! {
             .collect();
         prop_assert_eq!(decide(&without, Channel::X11, level).decision, Decision::Deny);
     }
+}
+
+#[test]
+fn what_runs_no_command_is_allowed_where_its_channel_is_listed() {
+    let matter = Matter::Access(Access::Channel {
+        verb: "subsystem",
+        name: "sftp".into(),
+    });
+    let mut listed = policy("p");
+    assert_eq!(
+        decide_on(&[listed.clone()], Channel::Sftp, &matter).decision,
+        Decision::Deny
+    );
+    listed.channels = vec![Channel::Sftp];
+    assert_eq!(
+        decide_on(&[listed.clone()], Channel::Sftp, &matter).decision,
+        Decision::Allow
+    );
+    listed.decisions = [Decision::Deny; Level::ALL.len()];
+    listed.unknown = Decision::Deny;
+    assert_eq!(
+        decide_on(&[listed], Channel::Sftp, &matter).decision,
+        Decision::Deny,
+        "allows nothing at all"
+    );
 }

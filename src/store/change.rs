@@ -334,6 +334,12 @@ pub struct Outcome {
     pub stdout_length: Option<u64>,
     /// Bytes of standard error; `None` on a PTY.
     pub stderr_length: Option<u64>,
+    /// Bytes written to a file or through a forward; `None` for commands.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_length: Option<u64>,
+    /// The SHA-256 of those bytes; `None` where they did not go in order, or for forwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_sha256: Option<[u8; 32]>,
     /// The working directory afterwards, as the target reported it.
     pub cwd_after: Option<String>,
     /// The exit codes of the last pipeline's commands, as the shell reported them; empty where it did not.
@@ -351,6 +357,8 @@ impl Outcome {
             execution_time_ms: None,
             stdout_length: None,
             stderr_length: None,
+            input_length: None,
+            input_sha256: None,
             cwd_after: None,
             pipe_status: Vec::new(),
             aftermath: Aftermath::default(),

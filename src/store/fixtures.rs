@@ -173,6 +173,8 @@ pub(crate) fn exited(code: u32) -> Outcome {
         execution_time_ms: Some(120),
         stdout_length: Some(4_096),
         stderr_length: Some(0),
+        input_length: None,
+        input_sha256: None,
         cwd_after: None,
         pipe_status: Vec::new(),
         aftermath: Aftermath::default(),

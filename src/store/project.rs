@@ -204,7 +204,8 @@ fn finish(connection: &Connection, id: CommandId, outcome: &Outcome) -> Result<V
         "UPDATE command_executions SET
              state = :state, state_reason = coalesce(:reason, state_reason), execution_success = :success,
              exit_code = :code, exit_signal = :signal, execution_time_ms = :time_ms, stdout_length = :stdout,
-             stderr_length = :stderr, cwd_after = :cwd, system_context_after = :context,
+             stderr_length = :stderr, input_length = coalesce(:input, input_length),
+             input_sha256 = coalesce(:sha256, input_sha256), cwd_after = :cwd, system_context_after = :context,
              context_after_missing = :missing, actual_impact = :impact, impact_evidence = :evidence,
              pipe_status = :pipe_status
          WHERE id = :id AND state = 'running'",
@@ -220,6 +221,8 @@ fn finish(connection: &Connection, id: CommandId, outcome: &Outcome) -> Result<V
         ":time_ms": duration_ms,
         ":stdout": outcome.stdout_length.map(count),
         ":stderr": outcome.stderr_length.map(count),
+        ":input": outcome.input_length.map(count),
+        ":sha256": outcome.input_sha256.map(|digest| hex(&digest)),
         ":cwd": outcome.cwd_after,
         ":context": json(outcome.aftermath.system_context.as_ref()),
         ":missing": outcome.aftermath.context_missing,

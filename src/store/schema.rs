@@ -18,6 +18,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0002_lines.sql")),
     M::up(include_str!("../../migrations/0003_recordings.sql")),
     M::up(include_str!("../../migrations/0004_scripts.sql")),
+    M::up(include_str!("../../migrations/0005_access.sql")),
 ];
 
 /// `OPIL`, in the file's header: what tells our databases from those of other programs.

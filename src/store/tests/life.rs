@@ -89,6 +89,22 @@ async fn what_is_not_known_is_null() {
 }
 
 #[tokio::test]
+async fn what_went_to_the_target_is_counted_with_a_digest_or_without() {
+    let fixture = Fixture::new().await;
+    for (sha256, shown) in [(None, Value::Null), (Some([0xab; 32]), json!("ab".repeat(32)))] {
+        let id = fixture.store.record(fixture.running("write /etc/hosts")).await.unwrap();
+        let outcome = Outcome {
+            input_length: Some(7),
+            input_sha256: sha256,
+            ..exited(0)
+        };
+        fixture.store.finish(id, outcome).await.unwrap();
+        let row = columns(&fixture, id);
+        assert_eq!((&row["input_length"], &row["input_sha256"]), (&json!(7), &shown));
+    }
+}
+
+#[tokio::test]
 async fn every_way_out_of_a_question_is_its_own_state() {
     let fixture = Fixture::new().await;
     let verdicts = [
