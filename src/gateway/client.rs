@@ -209,7 +209,8 @@ impl Handler for Client {
         let closed = self.ended.child_token();
         self.channels.insert(channel.id(), Opened::new(closed.clone()));
         reply.accept().await;
-        let (ear, voice) = user::split(channel, session.handle(), closed.clone());
+        let directory = self.shared.gate.engine().config.server.state_dir.clone();
+        let (ear, voice) = user::split(channel, session.handle(), closed.clone(), directory);
         self.shared.tasks.spawn(async move {
             channel::attend(purpose, ear, voice).await;
             closed.cancel();

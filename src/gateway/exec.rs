@@ -293,9 +293,9 @@ impl Whole {
     }
 
     async fn start(&mut self, permit: Permit) -> Result<TargetChannel, String> {
-        let connection = self.session.connection().await.map_err(|error| error.to_string())?;
+        let place = self.session.place().await.map_err(|error| error.to_string())?;
         let started = async {
-            let mut channel = TargetChannel::open(&connection, self.pty.as_ref(), &self.environment).await?;
+            let mut channel = TargetChannel::open_in(place, self.pty.as_ref(), &self.environment).await?;
             match self.starts {
                 Starts::Exec => channel.exec(permit.redeem()).await?,
                 Starts::Shell => channel.shell().await?,

@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,6 +24,8 @@ use super::user::Size;
 const IN_MEMORY: usize = 4 * 1024 * 1024;
 /// What waits in a file, bytes. Beyond it the user's connection has to wait.
 const IN_FILE: u64 = 1024 * 1024 * 1024;
+/// The share of a file system that waiting data leaves free, as one part in so many.
+const LEFT_FREE: u64 = 5;
 
 /// The receiving side of a channel.
 pub(super) struct Intake {
@@ -51,9 +54,9 @@ struct Spilled {
 }
 
 impl Intake {
-    /// Takes what a user sends.
-    pub(super) fn from_user(half: ChannelReadHalf) -> Self {
-        Self::new(half, Some(Spill::default()))
+    /// Takes what a user sends; what memory has no room for waits in an unnamed file in `directory`.
+    pub(super) fn from_user(half: ChannelReadHalf, directory: PathBuf) -> Self {
+        Self::new(half, Some(Spill::new(directory)))
     }
 
     /// Takes what a target sends.
@@ -130,14 +133,23 @@ impl Spilled {
 }
 
 /// The file that takes what memory has no room for; made when it is first needed, without a name.
-#[derive(Default)]
 struct Spill {
+    directory: PathBuf,
     file: Option<Arc<File>>,
     end: u64,
     waiting: Arc<AtomicU64>,
 }
 
 impl Spill {
+    fn new(directory: PathBuf) -> Self {
+        Self {
+            directory,
+            file: None,
+            end: 0,
+            waiting: Arc::default(),
+        }
+    }
+
     /// Writes data to the file; `None` where there is no room in it.
     fn write(&mut self, data: &[u8]) -> io::Result<Option<Spilled>> {
         let length = data.len() as u64;
@@ -149,7 +161,10 @@ impl Spill {
         }
         let file = match &self.file {
             Some(file) => file.clone(),
-            None => self.file.insert(Arc::new(tempfile::tempfile()?)).clone(),
+            None => self
+                .file
+                .insert(Arc::new(tempfile::tempfile_in(&self.directory)?))
+                .clone(),
         };
         file.write_all_at(data, self.end)?;
         let offset = self.end;
@@ -162,6 +177,11 @@ impl Spill {
             waiting: self.waiting.clone(),
         }))
     }
+}
+
+/// Whether a file system has only the share left that waiting data must not take: others write there, too.
+fn is_nearly_full(file_system: &rustix::fs::StatVfs) -> bool {
+    file_system.f_bavail < file_system.f_blocks / LEFT_FREE
 }
 
 async fn take(
@@ -209,8 +229,12 @@ async fn keep(message: ChannelMsg, room: &Semaphore, spill: &mut Option<Spill>) 
 }
 
 async fn write_elsewhere(mut spill: Spill, data: Vec<u8>) -> io::Result<(Spill, Option<Spilled>)> {
-    let written = spawn_blocking(move || spill.write(&data).map(|spilled| (spill, spilled))).await;
-    written.map_err(io::Error::other)?
+    let writing = move || {
+        let is_full = is_nearly_full(&rustix::fs::statvfs(&spill.directory)?);
+        let written = if is_full { None } else { spill.write(&data)? };
+        Ok((spill, written))
+    };
+    spawn_blocking(writing).await.map_err(io::Error::other)?
 }
 
 fn size(message: &ChannelMsg) -> usize {
@@ -226,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_was_spilled_is_read_back_and_its_place_is_used_again() {
-        let mut spill = Spill::default();
+        let mut spill = Spill::new(std::env::temp_dir());
         let first = spill.write(b"first").unwrap().unwrap();
         let second = spill.write(b"second").unwrap().unwrap();
         assert_eq!((second.offset, first.read().unwrap()), (5, b"first".to_vec()));
@@ -237,10 +261,19 @@ mod tests {
     }
 
     #[test]
+    fn a_fifth_of_the_file_system_stays_free() {
+        let mut file_system = rustix::fs::statvfs("/").unwrap();
+        (file_system.f_blocks, file_system.f_bavail) = (1000, 200);
+        assert!(!is_nearly_full(&file_system));
+        file_system.f_bavail = 199;
+        assert!(is_nearly_full(&file_system));
+    }
+
+    #[test]
     fn the_file_is_bounded() {
         let mut spill = Spill {
             end: IN_FILE - 2,
-            ..Spill::default()
+            ..Spill::new(std::env::temp_dir())
         };
         spill.waiting.store(1, Ordering::Release);
         assert!(spill.write(b"abc").unwrap().is_none());

@@ -14,6 +14,7 @@ mod host_key;
 mod intake;
 mod live;
 mod own_exec;
+mod pool;
 mod script;
 mod session;
 mod shell;

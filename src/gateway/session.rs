@@ -19,6 +19,7 @@ use crate::terminal::LoginShell;
 
 use super::Shared;
 use super::own_exec::OwnExecError;
+use super::pool::{Offer, Place, Pool};
 use super::target::{ConnectError, Connection};
 
 /// Where a connection comes from.
@@ -43,7 +44,9 @@ pub(super) struct TargetSession {
     recorded: OnceCell<()>,
     /// Channels that were recorded, or should have been.
     recordings: AtomicU32,
+    /// The first connection; the others are in the pool beside it.
     connection: OnceCell<Arc<Connection>>,
+    pool: Pool<Connection>,
 }
 
 impl TargetSession {
@@ -68,6 +71,7 @@ impl TargetSession {
             recorded,
             recordings: AtomicU32::new(0),
             connection,
+            pool: Pool::default(),
         }
     }
 
@@ -126,12 +130,9 @@ impl TargetSession {
     /// The connection to the target; made at the first call.
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, ConnectError> {
         let connect = || async {
-            let engine = self.gate().engine();
-            let target = engine
-                .target(&self.target)
-                .ok_or_else(|| ConnectError::Removed(self.target.to_string()))?;
-            let opened = Connection::open(self.shared.client_config.clone(), target, &self.login).await?;
-            Ok(Arc::new(opened))
+            let connection = self.connect().await?;
+            drop(self.pool.add(connection.clone()));
+            Ok(connection)
         };
         let connection = self.connection.get_or_try_init(connect).await?;
         if connection.is_closed() {
@@ -140,6 +141,32 @@ impl TargetSession {
             return Err(ConnectError::Ended(self.target.to_string()));
         }
         Ok(connection.clone())
+    }
+
+    /// A place for a channel, where nothing else runs if that can be had.
+    pub(super) async fn place(&self) -> Result<Place<Connection>, ConnectError> {
+        self.connection().await?;
+        let opening = match self.pool.offer(|connection| !connection.is_closed()) {
+            Offer::Place(place) => return Ok(place),
+            Offer::Open(opening) => opening,
+        };
+        match self.connect().await {
+            Ok(connection) => Ok(opening.made(connection)),
+            Err(error) => {
+                // A target may limit the connections that it takes.
+                tracing::info!(host = %self.target, %error, "no further connection: channels share one");
+                self.pool.share().ok_or(error)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Arc<Connection>, ConnectError> {
+        let engine = self.gate().engine();
+        let target = engine
+            .target(&self.target)
+            .ok_or_else(|| ConnectError::Removed(self.target.to_string()))?;
+        let opened = Connection::open(self.shared.client_config.clone(), target, &self.login).await?;
+        Ok(Arc::new(opened))
     }
 
     /// The target as it is configured now.

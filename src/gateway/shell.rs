@@ -11,6 +11,7 @@ use super::exec::attend_opaque_shell;
 use super::gated::{GatedTerminal, Over};
 use super::heard::Heard;
 use super::intake::Intake;
+use super::pool::Place;
 use super::session::TargetSession;
 use super::target::Connection;
 use super::target_channel::{StartError, TargetChannel};
@@ -37,18 +38,18 @@ pub(super) async fn attend(
         Some(pty) if mode != Mode::Off => pty,
         pty => return attend_opaque_shell(session, pty, environment, ear, voice).await,
     };
-    let connection = match session.connection().await {
-        Ok(connection) => connection,
+    let place = match session.place().await {
+        Ok(place) => place,
         Err(error) => return fail(&voice, true, &error.to_string()).await,
     };
-    let Some(way) = way_to_lines(&session, &connection, mode, &pty).await else {
+    let Some(way) = way_to_lines(&session, &place.connection, mode, &pty).await else {
         if mode == Mode::Hook {
             let reason = "this target allows only shells whose lines the bastion can know";
             return refuse(&voice, true, reason).await;
         }
         return attend_opaque_shell(session, Some(pty), environment, ear, voice).await;
     };
-    match start(&connection, &pty, &environment, way.bootstrap).await {
+    match start(place, &pty, &environment, way.bootstrap).await {
         Ok(channel) => {
             let mut terminal = GatedTerminal::new(session, way.gate, Channel::Shell, pty, channel, &mut ear, &voice);
             let over = terminal.serve(Vec::new(), &[]).await;
@@ -99,12 +100,12 @@ async fn leave(over: Over, heard: &Heard, voice: &Voice) -> Result<(), Gone> {
 }
 
 async fn start(
-    connection: &Connection,
+    place: Place<Connection>,
     pty: &PtyRequest,
     environment: &[(String, String)],
     bootstrap: Option<Vec<u8>>,
 ) -> Result<TargetChannel, StartError> {
-    let mut channel = TargetChannel::open(connection, Some(pty), environment).await?;
+    let mut channel = TargetChannel::open_in(place, Some(pty), environment).await?;
     match bootstrap {
         Some(command) => channel.exec(command).await?,
         None => channel.shell().await?,

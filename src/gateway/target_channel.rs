@@ -6,6 +6,7 @@ use russh::client::Msg;
 use russh::{ChannelMsg, ChannelWriteHalf, Sig};
 
 use super::intake::Intake;
+use super::pool::Place;
 use super::target::Connection;
 use super::user::{PtyRequest, Size};
 
@@ -30,6 +31,17 @@ pub(super) struct TargetChannel {
 }
 
 impl TargetChannel {
+    /// Opens a channel in a place, as [`TargetChannel::open`], and keeps the place for as long as the target is heard.
+    pub(super) async fn open_in(
+        place: Place<Connection>,
+        pty: Option<&PtyRequest>,
+        environment: &[(String, String)],
+    ) -> Result<Self, StartError> {
+        let mut channel = Self::open(&place.connection, pty, environment).await?;
+        channel.ear.place = Some(place);
+        Ok(channel)
+    }
+
     /// Opens a channel with a PTY, if one is given, and the environment.
     pub(super) async fn open(
         connection: &Connection,
@@ -42,6 +54,7 @@ impl TargetChannel {
             ear: TargetEar {
                 ear,
                 early: VecDeque::new(),
+                place: None,
             },
             voice: TargetVoice { voice },
         };
@@ -87,6 +100,8 @@ pub(super) struct TargetEar {
     ear: Intake,
     /// What the target said before it answered the last request.
     early: VecDeque<ChannelMsg>,
+    /// Its place on the connection; the bastion's own execs take none.
+    place: Option<Place<Connection>>,
 }
 
 impl TargetEar {

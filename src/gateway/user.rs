@@ -1,5 +1,7 @@
 //! The user's side of one channel: what they send, in order, and what is said to them.
 
+use std::path::PathBuf;
+
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelWriteHalf, Sig};
 
@@ -95,11 +97,17 @@ pub(super) struct Voice {
 }
 
 /// Splits a channel into what is heard and what is said.
-pub(super) fn split(channel: Channel<Msg>, handle: Handle, closed: CancellationToken) -> (Intake, Voice) {
+/// `directory` takes what the user sends faster than it is taken.
+pub(super) fn split(
+    channel: Channel<Msg>,
+    handle: Handle,
+    closed: CancellationToken,
+    directory: PathBuf,
+) -> (Intake, Voice) {
     let id = channel.id();
     let (ear, half) = channel.split();
     (
-        Intake::from_user(ear),
+        Intake::from_user(ear, directory),
         Voice {
             id,
             half,

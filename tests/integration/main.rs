@@ -39,4 +39,5 @@ mod screen;
 mod screen_gate;
 mod script;
 mod shell;
+mod stopped;
 mod target;

@@ -322,7 +322,8 @@ async fn play(scenario: &Scenario, shell: Shell) -> Result<(), String> {
 
 /// What an error begins with where lines were unknown that could have been known: a busy machine draws late.
 const UNSURE: &str = "unsure:";
-/// What it holds where something was waited for in vain: a signal's key takes with it what the terminal was about to show.
+/// What it holds where something was waited for in vain. bash 5.2, without any gate, keeps the line and draws no prompt when `^C`
+/// comes while it still takes keys in; what is entered next is then unknown.
 const TOO_LATE: &str = "never came";
 
 /// Whether lines differ from those wanted in being unknown, and in nothing else.

@@ -9,7 +9,7 @@ mod process;
 pub(crate) mod record;
 mod sshd;
 mod stream;
-mod wait;
+pub(crate) mod wait;
 
 pub(crate) use bastion::{Bastion, serve};
 pub(crate) use client::{Output, SETTLED, Ssh, Terminal};
