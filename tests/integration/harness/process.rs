@@ -22,6 +22,12 @@ impl Child {
         Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
+    /// Its process id.
+    #[allow(dead_code, reason = "for the benches")]
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// Sends a signal by its name (`TERM`, `HUP`, `KILL`).
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
