@@ -266,7 +266,7 @@ impl Bench {
             let each = 1e3 / f64::from(job.times);
             return (format!("{:.1} ms", time * each), format!("{:.1} ms", cpu * each));
         };
-        let mebibytes = (self.size / part >> 20) as f64;
+        let mebibytes = ((self.size / part) >> 20) as f64;
         (
             format!("{:.0} MiB/s", mebibytes / time),
             format!("{:.2} s/GiB", cpu * 1024.0 / mebibytes),

@@ -82,6 +82,14 @@ impl Bastion {
         Duration::from_millis(ticks * 10)
     }
 
+    /// Its resident memory, kB.
+    #[allow(dead_code, reason = "for the benches")]
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.daemon.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// An `ssh` that logs in as `login` (`alice@web-1`, `alice`, ...) with the key of the user in it.
     pub(crate) fn ssh(&self, login: &str) -> Ssh {
         let user = login.split(['@', '+']).next().unwrap_or(login);
