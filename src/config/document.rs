@@ -324,13 +324,14 @@ impl<'d> Value<'d> {
         Some(items.collect())
     }
 
+    /// Whether it is a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.content.is_array()
+    }
+
     /// The members of a list, or the value itself where it is none.
     pub(super) fn one_or_more(self) -> Option<Vec<Value<'d>>> {
-        if self.content.is_array() {
-            self.items()
-        } else {
-            Some(vec![self])
-        }
+        if self.is_list() { self.items() } else { Some(vec![self]) }
     }
 
     /// A table.

@@ -8,20 +8,27 @@ mod error;
 mod glob;
 mod keys;
 mod names;
+mod options;
 mod policies;
+mod secrets;
 mod sections;
 mod settings;
 mod similar;
+mod sources;
 mod targets;
 mod users;
 mod values;
 
 pub use error::{ConfigErrors, Problem};
 pub use glob::glob_matches;
+pub use keys::LEAST_RSA_BITS;
+pub use secrets::{PasswordHash, TotpSecret};
 pub use settings::{
-    Address, Config, Confirm, HostKeys, ModelBounds, OnFailure, Policy, ProbeMode, RecordingsOnFailure, Risk, Server,
-    ShellGate, StoreSettings, Target, User, UserKind,
+    Address, AuthMethod, AuthorizedKey, Conditions, Config, Confirm, HostKeys, ModelBounds, OnFailure, Policy,
+    ProbeMode, RecordingsOnFailure, Restrictions, Risk, Server, ShellGate, StoreSettings, Target, TrustedCa, User,
+    UserKind,
 };
+pub use sources::Sources;
 pub use values::AddressError;
 
 use document::{Fault, Report, Table};

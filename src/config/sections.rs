@@ -29,6 +29,9 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
     let login_grace = positive(table, "login_grace", 30);
     let max_unauthenticated = limit(table, "max_unauthenticated", 100);
     let max_unauthenticated_per_ip = limit(table, "max_unauthenticated_per_ip", 10);
+    let max_auth_failures_per_ip = limit(table, "max_auth_failures_per_ip", 10);
+    let auth_failures_window = positive(table, "auth_failures_window", 60);
+    let auth_penalty_max = duration(table, "auth_penalty_max", 60);
     let max_sessions = limit(table, "max_sessions", 500);
     let max_sessions_per_user = limit(table, "max_sessions_per_user", 50);
     let idle_timeout = duration(table, "idle_timeout", 0);
@@ -49,6 +52,9 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
         login_grace: login_grace?,
         max_unauthenticated: max_unauthenticated?,
         max_unauthenticated_per_ip: max_unauthenticated_per_ip?,
+        max_auth_failures_per_ip: max_auth_failures_per_ip?,
+        auth_failures_window: auth_failures_window?,
+        auth_penalty_max: auth_penalty_max?,
         max_sessions: max_sessions?,
         max_sessions_per_user: max_sessions_per_user?,
         idle_timeout: idle_timeout?,

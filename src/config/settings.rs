@@ -1,13 +1,17 @@
 //! The settings as the daemon uses them: every path absolute, every key parsed, every name resolved.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use russh::keys::PublicKey;
+use russh::keys::ssh_key::public::KeyData;
 
 use super::error::Problem;
+use super::secrets::{PasswordHash, TotpSecret};
+use super::sources::Sources;
 use crate::domain::{Channel, Decision, Level, Name};
 
 /// One whole configuration.
@@ -52,6 +56,12 @@ pub struct Server {
     pub max_unauthenticated: usize,
     /// Connections that have not authenticated, from one address.
     pub max_unauthenticated_per_ip: usize,
+    /// Failures to authenticate that one address may have within the window before it is refused.
+    pub max_auth_failures_per_ip: usize,
+    /// The time in which those failures are forgotten again, evenly.
+    pub auth_failures_window: Duration,
+    /// The longest time that an address is refused for; zero for none.
+    pub auth_penalty_max: Duration,
     /// Authenticated connections, in all.
     pub max_sessions: usize,
     /// Authenticated connections of one user.
@@ -159,7 +169,120 @@ pub struct User {
     /// Their roles.
     pub roles: Vec<Name>,
     /// The keys that they may log in with.
-    pub authorized_keys: Vec<PublicKey>,
+    pub authorized_keys: Vec<AuthorizedKey>,
+    /// The CAs whose certificates they may log in with.
+    pub trusted_user_ca: Vec<TrustedCa>,
+    /// Their password.
+    pub password_hash: Option<PasswordHash>,
+    /// What makes their one-time codes.
+    pub totp_secret: Option<TotpSecret>,
+    /// The methods that must all be done, in this order; empty where any one will do.
+    pub require: Vec<AuthMethod>,
+}
+
+impl User {
+    /// What a key is to this user, where it is one of theirs and holds for that address at that time.
+    #[must_use]
+    pub fn authorized_key(&self, key: &KeyData, from: IpAddr, now: Timestamp) -> Option<&AuthorizedKey> {
+        // All of them are compared, so that the time does not depend on which one it is.
+        let admitting = self
+            .authorized_keys
+            .iter()
+            .filter(|known| known.conditions.admit(from, now));
+        admitting.fold(None, |found, known| {
+            found.or((known.key.key_data() == key).then_some(known))
+        })
+    }
+
+    /// The CAs of this user whose key this is, where they hold for that address at that time.
+    pub fn trusted_cas(&self, key: &KeyData, from: IpAddr, now: Timestamp) -> impl Iterator<Item = &TrustedCa> {
+        let is_meant = move |ca: &&TrustedCa| ca.key.key_data() == key && ca.conditions.admit(from, now);
+        self.trusted_user_ca.iter().filter(is_meant)
+    }
+}
+
+/// A way to prove who one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// A key, or a certificate for one.
+    PublicKey,
+    /// A password.
+    Password,
+    /// A one-time code of an authenticator (RFC 6238).
+    Totp,
+}
+
+/// A key that a user may log in with.
+#[derive(Debug, Clone)]
+pub struct AuthorizedKey {
+    /// The key.
+    pub key: PublicKey,
+    /// When it holds, and for what.
+    pub conditions: Conditions,
+}
+
+/// A CA whose certificates a user may log in with.
+#[derive(Debug, Clone)]
+pub struct TrustedCa {
+    /// The CA's key. It is not a key to log in with.
+    pub key: PublicKey,
+    /// Principals, one of which a certificate must name; empty for the user's own name.
+    pub principals: Vec<String>,
+    /// When it holds, and for what.
+    pub conditions: Conditions,
+}
+
+/// When and from where a key holds, and what it does not permit.
+#[derive(Debug, Clone, Default)]
+pub struct Conditions {
+    /// The addresses that it holds for; `None` for all.
+    pub from: Option<Sources>,
+    /// The time that it holds until; `None` for ever.
+    pub expires: Option<Timestamp>,
+    /// What who logs in with it may not do.
+    pub restrictions: Restrictions,
+}
+
+impl Conditions {
+    /// Whether the key holds for that address at that time.
+    #[must_use]
+    pub fn admit(&self, from: IpAddr, now: Timestamp) -> bool {
+        self.from.as_ref().is_none_or(|sources| sources.admit(from)) && self.expires.is_none_or(|end| now < end)
+    }
+}
+
+/// What a connection may not do, whatever the policies say: by the options of a key, or by what a certificate lacks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restrictions {
+    /// No pseudo-terminal.
+    pub no_pty: bool,
+    /// No forwarding of ports and sockets, in either direction.
+    pub no_port_forwarding: bool,
+    /// No forwarding of an agent.
+    pub no_agent_forwarding: bool,
+    /// No forwarding of X11.
+    pub no_x11_forwarding: bool,
+}
+
+impl Restrictions {
+    /// Everything that can be restricted.
+    pub const ALL: Self = Self {
+        no_pty: true,
+        no_port_forwarding: true,
+        no_agent_forwarding: true,
+        no_x11_forwarding: true,
+    };
+
+    /// What either does not permit.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            no_pty: self.no_pty || other.no_pty,
+            no_port_forwarding: self.no_port_forwarding || other.no_port_forwarding,
+            no_agent_forwarding: self.no_agent_forwarding || other.no_agent_forwarding,
+            no_x11_forwarding: self.no_x11_forwarding || other.no_x11_forwarding,
+        }
+    }
 }
 
 /// A person or a program.

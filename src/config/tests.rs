@@ -59,6 +59,10 @@ unknown = "confirm"
 remember = "5m"
 "#;
 
+/// An RSA key that can be broken.
+const SHORT_RSA: &str = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDEdpDqUr9V5OI0bE6zKXzJDnKRaEDUAFcI4//BFSRewTIKAOqPYXlxpE7riRTj\
+4rjgzed8hyKB9eoFecEPu+8+Smo+8ea5K76nPTEU5yI4s93WQBacBnNWZS0Pt01Qrzii3KbwbiQMr5P5YZQZisQ5MwNsJQHoKPiYflXZMrDeZw==";
+
 const FILE: &str = "/etc/opspilot/opspilot.toml";
 
 fn parse(text: &str) -> Result<Config, ConfigErrors> {
@@ -236,7 +240,15 @@ const FAULTS: &[ExpectedFault] = &[
     (r#"kind = "robot""#, r#"kind = "agent""#, "users[1].kind", "not one of human, robot", "one of those"),
     (r#"owner = "alice""#, r#"owner = "bob""#, "users[1].owner", "no user `bob`", "human"),
     (r#"owner = "alice""#, r#"owner = "deployer""#, "users[1].owner", "is a robot", "human"),
-    (r#"owner = "alice""#, r#"password_hash = "x""#, "users[1].password_hash", "not supported by this version", "remove"),
+    (r#"owner = "alice""#, r#"password_hash = "x""#, "users[1].password_hash", "not a hash in PHC form", "argon2 "),
+    (r#"owner = "alice""#, r#"totp_secret_file = "none""#, "users[1].totp_secret_file", "cannot read /etc/opspilot/none", "base32"),
+    (r#"owner = "alice""#, r#"require = ["key"]"#, "users[1].require[0]", "not one of publickey, password, totp", "one of those"),
+    (r#"owner = "alice""#, r"require = []", "users[1].require", "is empty", "any one will do"),
+    (r#"owner = "alice""#, r#"require = ["totp", "publickey"]"#, "users[1].require", "can be guessed", "before it"),
+    (r#"owner = "alice""#, r#"require = ["publickey", "publickey"]"#, "users[1].require", "twice", "once"),
+    (r#"owner = "alice""#, r#"require = ["publickey", "totp"]"#, "users[1].require", "totp_secret_file is not given", "take totp out"),
+    (r#"owner = "alice""#, r#"trusted_user_ca = "ssh-ed25519 AAAA""#, "users[1].trusted_user_ca", "where a path is expected", "in a list"),
+    (r#"owner = "alice""#, r#"trusted_user_ca = ["no-pty ssh-ed25519 AAAA"]"#, "users[1].trusted_user_ca[0]", "cannot stand here", "leave out"),
     (r#"owner = "alice""#, r#"authorized_keys_file = "none""#, "users[1].authorized_keys_file", "cannot read /etc/opspilot/none", "readable"),
     (r#"aliases = ["web-1.internal"]"#, r"agent = true", "targets[0].agent", "not supported by this version", "remove"),
     (r#"aliases = ["web-1.internal"]"#, r#"known_hosts = "x""#, "targets[0].known_hosts", "beside host_key", "one of the two"),
@@ -367,13 +379,12 @@ fn keys_that_are_not_plain_public_keys_are_refused() {
         ("-----BEGIN OPENSSH PRIVATE KEY-----", "is a private key"),
         (
             r#"command=\"ls\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFNf"#,
-            "options or a host name",
+            "the option command",
         ),
-        (
-            "web-1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFNf",
-            "options or a host name",
-        ),
-        ("cert-authority ssh-ed25519 AAAA", "options or a host name"),
+        ("web-1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIFNf", "the option web-1"),
+        ("cert-authority ssh-ed25519 AAAA", "not a public key"),
+        ("ssh-ed25519-cert-v01@openssh.com AAAA", "is a certificate"),
+        (SHORT_RSA, "RSA key of 1024 bits"),
     ] {
         let text = format!("[[users]]\nname = \"alice\"\nauthorized_keys = [\"{pasted}\"]\n");
         let found = problems(&text);
@@ -397,14 +408,18 @@ fn an_authorized_keys_file_is_read_and_its_faults_have_its_lines() {
     std::fs::write(dir.path().join("keys"), format!("# comment\n\n{key}\n")).unwrap();
     assert_eq!(Config::parse(text, &file).unwrap().users[0].authorized_keys.len(), 1);
 
-    std::fs::write(dir.path().join("keys"), format!("# comment\n{key}\nno-pty {key}\n")).unwrap();
+    std::fs::write(
+        dir.path().join("keys"),
+        format!("# comment\n{key}\ntunnel=\"1\" {key}\n"),
+    )
+    .unwrap();
     let errors = Config::parse(text, &file).unwrap_err();
     let problem = &errors.problems()[0];
     assert_eq!(
         (problem.file.as_path(), problem.line),
         (dir.path().join("keys").as_path(), Some(3))
     );
-    assert!(problem.what.contains("options"));
+    assert!(problem.what.contains("the option tunnel"));
 }
 
 #[test]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use russh::ChannelMsg;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Restrictions;
 use crate::domain::printable;
 
 use super::Shared;
-use super::client::Identity;
+use super::auth::Identity;
 use super::intake::Intake;
 use super::session::{Origin, TargetSession};
 use super::tape::Tape;
@@ -90,9 +91,9 @@ impl Program {
     }
 }
 
-/// Serves one channel from its opening to its end.
-pub(super) async fn attend(purpose: Purpose, mut ear: Intake, voice: Voice) {
-    let Some(setup) = hear_setup(&purpose, &mut ear).await else {
+/// Serves one channel from its opening to its end, within what the user's key or certificate permits.
+pub(super) async fn attend(purpose: Purpose, restrictions: Restrictions, mut ear: Intake, voice: Voice) {
+    let Some(setup) = hear_setup(&purpose, restrictions, &mut ear).await else {
         return;
     };
     let served = match purpose {
@@ -144,7 +145,7 @@ async fn attend_target(
 }
 
 /// Hears requests until a program is asked for; `None` when the user left first.
-async fn hear_setup(purpose: &Purpose, ear: &mut Intake) -> Option<Setup> {
+async fn hear_setup(purpose: &Purpose, restrictions: Restrictions, ear: &mut Intake) -> Option<Setup> {
     let (mut pty, mut environment) = (None, Vec::new());
     let mut no_color = false;
     loop {
@@ -157,7 +158,7 @@ async fn hear_setup(purpose: &Purpose, ear: &mut Intake) -> Option<Setup> {
                 pix_height,
                 terminal_modes,
                 ..
-            } => {
+            } if !restrictions.no_pty => {
                 let size = Size {
                     columns: col_width,
                     rows: row_height,

@@ -7,16 +7,16 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use russh::keys::PublicKey;
-use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey};
+use russh::keys::Certificate;
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, Pty};
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
-use crate::config::User;
-use crate::domain::{Name, printable_line};
+use crate::domain::printable_line;
 
 use super::Shared;
-use super::address::{Destination, Route};
+use super::auth::{Answer, Identity, Login, Question};
 use super::channel;
 use super::door::Stranger;
 use super::live::Live;
@@ -28,23 +28,13 @@ const MAX_CHANNELS: usize = 64;
 /// Environment variables and their bytes accepted on one channel.
 const MAX_ENVIRONMENT: (usize, usize) = (128, 64 * 1024);
 
-/// Somebody who has proved who they are.
-#[derive(Debug, Clone)]
-pub(super) struct Identity {
-    /// Their name.
-    pub user: Name,
-    /// The key that proved it.
-    pub key: PublicKey,
-    /// Where they want to go; `None` for the console.
-    pub destination: Option<Destination>,
-}
-
 /// The handler of one connection.
 pub(super) struct Client {
     shared: Arc<Shared>,
     peer: SocketAddr,
     /// Held until authentication: the place at the door.
     stranger: Option<Stranger>,
+    login: Login,
     /// Told when authentication is done.
     authenticated: CancellationToken,
     /// Cancelled when the connection must end.
@@ -87,6 +77,7 @@ impl Client {
     ) -> Self {
         let channels = HashMap::new();
         Self {
+            login: Login::new(shared.clone(), peer),
             shared,
             peer,
             stranger: Some(stranger),
@@ -99,27 +90,25 @@ impl Client {
         }
     }
 
-    /// The identity that `login_name` and `key` stand for. Known and unknown names cost the same: each key of the
-    /// configuration is compared either way.
-    fn identify(&self, login_name: &str, key: &PublicKey) -> Option<Identity> {
-        let route = Route::parse(login_name).ok();
-        let engine = self.shared.gate.engine();
-        let mut found = None;
-        for user in &engine.config.users {
-            let holds_key = user
-                .authorized_keys
-                .iter()
-                .any(|known| known.key_data() == key.key_data());
-            if holds_key && route.as_ref().is_some_and(|route| route.user == user.name) {
-                found = Some(user);
+    /// Says the answer as SSH does.
+    fn answer(&mut self, answer: Answer) -> Auth {
+        let (methods, partial_success) = match answer {
+            Answer::Admitted(identity) => {
+                self.identity = Some(*identity);
+                return Auth::Accept;
             }
+            Answer::Continue(methods) => (methods, true),
+            Answer::Refused(methods) => (methods, false),
+        };
+        Auth::Reject {
+            proceed_with_methods: Some(methods),
+            partial_success,
         }
-        let (User { name, .. }, route) = (found?, route?);
-        Some(Identity {
-            user: name.clone(),
-            key: key.clone(),
-            destination: route.destination,
-        })
+    }
+
+    fn refuse(&mut self) -> Auth {
+        let methods = self.login.methods();
+        self.answer(Answer::Refused(methods))
     }
 
     /// Marks the one exec, shell or subsystem that a channel may ask for.
@@ -138,6 +127,19 @@ impl Client {
     }
 }
 
+/// A question of keyboard-interactive; what is typed is not shown.
+fn ask(question: Question) -> Auth {
+    let prompt = match question {
+        Question::Password => "Password: ",
+        Question::Code => "Verification code: ",
+    };
+    Auth::Partial {
+        name: "".into(),
+        instructions: "".into(),
+        prompts: vec![(prompt.into(), false)].into(),
+    }
+}
+
 impl Drop for Client {
     fn drop(&mut self) {
         self.ended.cancel();
@@ -147,21 +149,50 @@ impl Drop for Client {
 impl Handler for Client {
     type Error = russh::Error;
 
+    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
+        Ok(self.refuse())
+    }
+
     async fn auth_publickey_offered(&mut self, user: &str, offer: PublicKeyOffer<'_>) -> Result<Auth, Self::Error> {
-        Ok(self
-            .identify(user, offer.public_key)
-            .map_or_else(Auth::reject, |_| Auth::Accept))
+        let key = offer.public_key.key_data();
+        if self.login.wants_signature(user, key, offer.algorithm) {
+            return Ok(Auth::Accept);
+        }
+        Ok(self.refuse())
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
-        // Whatever an earlier attempt under another name proved does not count.
-        self.identity = self.identify(user, key.public_key);
-        if self.identity.is_some() {
-            Ok(Auth::Accept)
-        } else {
-            tracing::info!(peer = %self.peer, user = %printable_line(user), "authentication failed");
-            Ok(Auth::reject())
-        }
+        let answer = self.login.key(user, key.public_key.key_data());
+        Ok(self.answer(answer))
+    }
+
+    async fn auth_openssh_certificate(&mut self, user: &str, certificate: &Certificate) -> Result<Auth, Self::Error> {
+        let answer = self.login.certificate(user, certificate);
+        Ok(self.answer(answer))
+    }
+
+    async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, Self::Error> {
+        let answer = self.login.password(user, password).await;
+        Ok(self.answer(answer))
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        user: &str,
+        _submethods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        let Some(response) = response else {
+            return Ok(match self.login.question(user) {
+                Some(question) => ask(question),
+                None => self.refuse(),
+            });
+        };
+        let mut texts = response.map(|text| Zeroizing::new(text.to_vec()));
+        let only = texts.next().filter(|_| texts.next().is_none());
+        let text = only.as_ref().and_then(|text| std::str::from_utf8(text).ok());
+        let answer = self.login.respond(user, text).await;
+        Ok(self.answer(answer))
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), Self::Error> {
@@ -202,7 +233,9 @@ impl Handler for Client {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         self.channels.retain(|_, opened| !opened.closed.is_cancelled());
-        let Some(purpose) = self.purpose.clone().filter(|_| self.channels.len() < MAX_CHANNELS) else {
+        let restrictions = self.identity.as_ref().map(|who| who.restrictions);
+        let purpose = self.purpose.clone().filter(|_| self.channels.len() < MAX_CHANNELS);
+        let Some((purpose, restrictions)) = purpose.zip(restrictions) else {
             reply.reject(russh::ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
@@ -212,7 +245,7 @@ impl Handler for Client {
         let directory = self.shared.gate.engine().config.server.state_dir.clone();
         let (ear, voice) = user::split(channel, session.handle(), closed.clone(), directory);
         self.shared.tasks.spawn(async move {
-            channel::attend(purpose, ear, voice).await;
+            channel::attend(purpose, restrictions, ear, voice).await;
             closed.cancel();
         });
         Ok(())
@@ -229,7 +262,8 @@ impl Handler for Client {
         _modes: &[(Pty, u32)],
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let accepted = self.channels.get(&channel).is_some_and(|opened| !opened.started);
+        let permitted = self.identity.as_ref().is_some_and(|who| !who.restrictions.no_pty);
+        let accepted = permitted && self.channels.get(&channel).is_some_and(|opened| !opened.started);
         Self::reply(channel, accepted, session)
     }
 

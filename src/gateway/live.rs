@@ -1,16 +1,17 @@
 //! The connections that are authenticated now: their limits, and their end when the configuration no longer knows them.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use russh::keys::PublicKey;
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::domain::Name;
 use crate::gate::Gate;
 
-use super::client::Identity;
+use super::auth::{Identity, Proof};
 
 /// Why somebody who has authenticated is turned away.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +43,8 @@ struct Table {
 #[derive(Debug)]
 struct Entry {
     user: Name,
-    key: PublicKey,
+    from: IpAddr,
+    proofs: Vec<Proof>,
     target: Option<Name>,
     ended: CancellationToken,
 }
@@ -62,7 +64,8 @@ impl LiveSessions {
         let limits = &engine.config.server;
         let entry = Entry {
             user: identity.user.clone(),
-            key: identity.key.clone(),
+            from: identity.from,
+            proofs: identity.proofs.clone(),
             target: target.filter(|name| engine.target(name).is_some()),
             ended,
         };
@@ -89,7 +92,7 @@ impl LiveSessions {
         })
     }
 
-    /// Ends every session whose user, key or target the configuration does not know; says how many.
+    /// Ends every session whose user, proof or target the configuration does not know; says how many.
     pub(super) fn end_unknown(&self, config: &Config) -> usize {
         let table = self.lock();
         let unknown = table.entries.values().filter(|entry| !is_known(entry, config));
@@ -108,16 +111,16 @@ impl LiveSessions {
 
 fn is_known(entry: &Entry, config: &Config) -> bool {
     let user = config.users.iter().find(|user| user.name == entry.user);
-    let knows_key = user.is_some_and(|user| {
-        user.authorized_keys
-            .iter()
-            .any(|key| key.key_data() == entry.key.key_data())
+    let now = Timestamp::now();
+    let knows_proofs = user.is_some_and(|user| {
+        let mut proofs = entry.proofs.iter();
+        proofs.all(|proof| proof.still_holds(user, entry.from, now))
     });
     let knows_target = entry
         .target
         .as_ref()
         .is_none_or(|name| config.targets.iter().any(|target| target.name == *name));
-    knows_key && knows_target
+    knows_proofs && knows_target
 }
 
 /// A place in the table.

@@ -2,6 +2,7 @@
 
 mod address;
 mod ask;
+mod auth;
 mod channel;
 mod client;
 mod console;
@@ -44,6 +45,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Config, Server};
 use crate::gate::{Engine, Gate};
 
+use auth::{Guard, Source};
 use client::Client;
 use door::{Door, Stranger};
 use live::LiveSessions;
@@ -91,6 +93,7 @@ struct Shared {
     server_config: Arc<ssh_server::Config>,
     client_config: Arc<ssh_client::Config>,
     door: Door,
+    guard: Guard,
     live: LiveSessions,
     own_execs: Arc<OwnExecs>,
     tasks: TaskTracker,
@@ -120,6 +123,7 @@ impl Gateway {
             client_config: ssh::client_config(settings),
             gate,
             door: Door::default(),
+            guard: Guard::default(),
             live: LiveSessions::default(),
             own_execs: Arc::default(),
             tasks: TaskTracker::new(),
@@ -233,13 +237,18 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, drain: CancellationT
     }
 }
 
-/// Lets a connection in, unless too many strangers stand at the door already.
+/// Lets a connection in, unless its address has failed too often or too many strangers stand at the door already.
 fn welcome(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
+    let source = Source::from(peer.ip());
+    if shared.guard.refuses(source) {
+        tracing::debug!(%peer, "refused for its failures to authenticate");
+        return;
+    }
     let engine = shared.gate.engine();
     let server = &engine.config.server;
     let entered = shared
         .door
-        .enter(peer.ip(), server.max_unauthenticated, server.max_unauthenticated_per_ip);
+        .enter(source, server.max_unauthenticated, server.max_unauthenticated_per_ip);
     let Some(stranger) = entered else {
         tracing::warn!(%peer, "too many connections that have not authenticated");
         return;

@@ -13,8 +13,8 @@ use crate::config::Server;
 pub(super) const READ_BUFFER: usize = 256 * 1024;
 /// Channel window, bytes: larger ones slow uploads down.
 const WINDOW: u32 = 2 * 1024 * 1024;
-/// Attempts at authentication on one connection.
-const MAX_AUTH_ATTEMPTS: usize = 6;
+/// Failed attempts at authentication on one connection: six, and the one of `none` that every client begins with.
+const MAX_AUTH_ATTEMPTS: usize = 7;
 /// Keepalives without an answer before the connection counts as dead.
 const KEEPALIVE_MAX: usize = 3;
 
@@ -23,9 +23,8 @@ pub(super) fn server_config(settings: &Server, keys: Vec<PrivateKey>) -> Arc<ser
     Arc::new(server::Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-opspilot")),
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
-        auth_rejection_time: Duration::from_secs(1),
-        // Every OpenSSH client begins with `none` to learn the methods: no need to make it wait.
-        auth_rejection_time_initial: Some(Duration::ZERO),
+        // A wrong secret is answered after a while by `auth`; keys that are not accepted need not wait, nor what was right.
+        auth_rejection_time: Duration::ZERO,
         keys,
         window_size: WINDOW,
         preferred: preferred(

@@ -23,6 +23,7 @@ mod differential;
 mod exec;
 mod floors;
 mod inner_shells;
+mod login;
 mod matrix;
 mod model;
 mod multiplexers;

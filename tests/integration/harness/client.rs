@@ -2,13 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use pty_process::Size;
 use pty_process::blocking::Pty;
 
+use super::askpass::Askpass;
 use super::process::Child;
 use super::stream::Stream;
 
@@ -23,6 +24,7 @@ pub(crate) struct Ssh {
     options: Vec<String>,
     login: String,
     stdin: Vec<u8>,
+    askpass: Option<PathBuf>,
 }
 
 impl Ssh {
@@ -45,7 +47,16 @@ impl Ssh {
                 .collect(),
             login: login.to_owned(),
             stdin: Vec::new(),
+            askpass: None,
         }
+    }
+
+    /// With a program that answers its questions, each once.
+    pub(crate) fn answered_by(mut self, askpass: &Askpass) -> Self {
+        let batch = self.options.iter_mut().filter(|option| *option == "BatchMode=yes");
+        batch.for_each(|option| "NumberOfPasswordPrompts=1".clone_into(option));
+        self.askpass = Some(askpass.program());
+        self
     }
 
     /// With one more argument before the destination.
@@ -107,6 +118,9 @@ impl Ssh {
         ssh.env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("TERM", "xterm");
+        if let Some(askpass) = &self.askpass {
+            ssh.env("SSH_ASKPASS", askpass).env("SSH_ASKPASS_REQUIRE", "force");
+        }
         ssh
     }
 }

@@ -1,5 +1,6 @@
 //! What the tests stand on: an `sshd` as the target, a bastion in front of it, OpenSSH clients, and the record.
 
+mod askpass;
 mod bastion;
 pub(crate) mod client;
 mod config;
@@ -11,6 +12,7 @@ mod sshd;
 mod stream;
 pub(crate) mod wait;
 
+pub(crate) use askpass::Askpass;
 pub(crate) use bastion::{Bastion, serve};
 pub(crate) use client::{Output, SETTLED, Ssh, Terminal};
 pub(crate) use config::Config;
