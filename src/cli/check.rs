@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use super::ConfigArg;
 use super::keys::read_private;
-use crate::config::{Config, ConfigErrors, Problem};
+use crate::config::{Config, ConfigErrors, LoginWith, Problem, Target};
+use crate::gateway::read_password;
 use crate::risk::{Assessor, ModelInForce, RiskError, RulesError, model_in_force};
 
 /// Arguments of `opspilot check`.
@@ -33,9 +34,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The rules and the model; or what is wrong with the files that the configuration names, in its order.
 fn check(config: &Config) -> Result<Assessor, Vec<Problem>> {
-    let mut problems = [check_state(config), check_recordings(config), check_host_keys(config)].concat();
+    let mut problems = [check_state(config), check_recordings(config), check_own_keys(config)].concat();
     let assessor = check_risk(config).map_err(|faults| problems.extend(faults));
-    problems.extend(check_identities(config));
+    problems.extend(check_logins(config));
     assessor.ok().filter(|_| problems.is_empty()).ok_or(problems)
 }
 
@@ -61,19 +62,33 @@ fn check_recordings(config: &Config) -> Vec<Problem> {
     problem.into_iter().collect()
 }
 
-/// Host keys are made on the first start, so only those that are there can be wrong.
-fn check_host_keys(config: &Config) -> Vec<Problem> {
-    let keys = config.server.host_keys.iter().enumerate();
-    keys.filter(|(_, path)| path.exists())
-        .filter_map(|(index, path)| check_private(config, &format!("server.host_keys[{index}]"), path))
+/// The bastion's own keys are made on the first start, so only those that are there can be wrong.
+fn check_own_keys(config: &Config) -> Vec<Problem> {
+    let server = &config.server;
+    let host_keys = server.host_keys.iter().enumerate();
+    let host_keys = host_keys.map(|(index, path)| (format!("server.host_keys[{index}]"), path));
+    let authorities = [("server.host_ca", &server.host_ca), ("server.user_ca", &server.user_ca)];
+    host_keys
+        .chain(authorities.map(|(key, path)| (key.to_owned(), path)))
+        .filter(|(_, path)| path.exists())
+        .filter_map(|(key, path)| check_private(config, &key, path))
         .collect()
 }
 
-fn check_identities(config: &Config) -> Vec<Problem> {
+/// What the targets are logged in to with.
+fn check_logins(config: &Config) -> Vec<Problem> {
     let targets = config.targets.iter().enumerate();
-    targets
-        .filter_map(|(index, target)| check_private(config, &format!("targets[{index}].identity"), &target.identity))
-        .collect()
+    let check = |(index, target): (usize, &Target)| match &target.login_with {
+        LoginWith::Identity(path) => check_private(config, &format!("targets[{index}].identity"), path),
+        LoginWith::PasswordFile(path) => {
+            let error = read_password(path).err()?;
+            let what = format!("cannot use {}: {error}", path.display());
+            let remedy = "write the password to the file's first line, and let nobody else read it: chmod 600";
+            Some(config.problem(&format!("targets[{index}].password_file"), what, remedy))
+        }
+        LoginWith::Agent | LoginWith::Certificate => None,
+    };
+    targets.filter_map(check).collect()
 }
 
 fn check_private(config: &Config, key: &str, path: &Path) -> Option<Problem> {
@@ -210,6 +225,22 @@ mod tests {
         std::fs::write(dir.path().join("r"), RULES).unwrap();
         super::super::keys::generate(&dir.path().join("key"), "x").unwrap();
         assert_eq!(found(dir.path()), []);
+    }
+
+    #[test]
+    fn a_password_file_that_others_may_read_is_reported_at_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("r"), RULES).unwrap();
+        let text = TARGET.replace("identity = ", "password_file = ");
+        let config = Config::parse(&text, &dir.path().join("opspilot.toml")).unwrap();
+        super::super::keys::write_new(&dir.path().join("key"), b"word\n", 0o644).unwrap();
+        let problems = faults(&config);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(
+            (problems[0].line, problems[0].key.as_deref()),
+            (Some(8), Some("targets[0].password_file"))
+        );
+        assert!(problems[0].what.contains("others may read it") && !problems[0].what.contains("word\n"));
     }
 
     #[test]

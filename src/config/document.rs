@@ -316,6 +316,11 @@ impl<'d> Value<'d> {
         self.expect(self.content.as_bool(), "true or false")
     }
 
+    /// Whether it is the flag `false`.
+    pub(super) fn is_off(&self) -> bool {
+        self.content.as_bool() == Some(false)
+    }
+
     /// The members of a list.
     pub(super) fn items(&self) -> Option<Vec<Value<'d>>> {
         let array = self.expect(self.content.as_array(), "a list, in [ ]")?;

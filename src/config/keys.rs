@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use russh::keys::PublicKey;
 use russh::keys::ssh_key::public::KeyData;
-use russh::keys::{PublicKey, known_hosts};
 
 use super::document::{Fault, Value};
 use super::options::{Options, split_line};
-use super::settings::{Address, AuthorizedKey, Conditions, TrustedCa};
+use super::settings::{AuthorizedKey, Conditions, TrustedCa};
 
 /// The largest key file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -131,33 +131,6 @@ pub(super) fn key_file<T>(value: &Value<'_>, file: &Path, parse: impl Fn(&str) -
         })
         .collect();
     parsed.into_iter().collect()
-}
-
-/// Checks that a `known_hosts` file has a key for the address, and nothing that would be ignored.
-pub(super) fn known_hosts_file(file: &Path, address: &Address) -> Result<(), Fault> {
-    const REMEDY: &str = "name a readable file of at most 1 MiB, or give host_key";
-    let text = read_small(file).map_err(|what| Fault::new(what, REMEDY))?;
-    if text.lines().any(|line| line.trim_start().starts_with('@')) {
-        return Err(Fault::new(
-            format!(
-                "{} has an @revoked or @cert-authority line, which this version would ignore",
-                file.display()
-            ),
-            "give host_key instead, or a file without such lines",
-        ));
-    }
-    let keys = known_hosts::known_host_keys_path(&address.host, address.port, file)
-        .map_err(|error| Fault::new(format!("{} is not a known_hosts file: {error}", file.display()), REMEDY))?;
-    if keys.is_empty() {
-        return Err(Fault::new(
-            format!("{} has no key for [{}]:{}", file.display(), address.host, address.port),
-            format!(
-                "add what `ssh-keyscan -p {} {}` prints, once you have compared it",
-                address.port, address.host
-            ),
-        ));
-    }
-    Ok(())
 }
 
 /// The text of a small file, or in words why it cannot be had.

@@ -7,6 +7,7 @@ mod document;
 mod error;
 mod glob;
 mod keys;
+mod known_hosts;
 mod names;
 mod options;
 mod policies;
@@ -22,11 +23,12 @@ mod values;
 pub use error::{ConfigErrors, Problem};
 pub use glob::glob_matches;
 pub use keys::LEAST_RSA_BITS;
+pub use known_hosts::{HostTrust, KnownHostsError};
 pub use secrets::{PasswordHash, TotpSecret};
 pub use settings::{
-    Address, AuthMethod, AuthorizedKey, Conditions, Config, Confirm, HostKeys, ModelBounds, OnFailure, Policy,
-    ProbeMode, RecordingsOnFailure, Restrictions, Risk, Server, ShellGate, StoreSettings, Target, TrustedCa, User,
-    UserKind,
+    Address, AuthMethod, AuthorizedKey, Conditions, Config, Confirm, HostKeys, LoginWith, ModelBounds, OnFailure,
+    Policy, ProbeMode, RecordingsOnFailure, Restrictions, Risk, Server, ShellGate, StoreSettings, Target, TrustedCa,
+    User, UserKind,
 };
 pub use sources::Sources;
 pub use values::AddressError;

@@ -22,7 +22,9 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
         value.parse_list(values::listen_address)
     });
     let state_dir = state_dir(table, base);
-    let host_keys = host_keys(table, state_dir.as_deref().unwrap_or(base));
+    let state = state_dir.as_deref().unwrap_or(base);
+    let host_keys = host_keys(table, state);
+    let authorities = authorities(table, host_keys.as_deref().unwrap_or_default(), state);
     let public_name = table.read("public_name", "localhost".into(), |value| {
         value.parse(values::host_name)
     });
@@ -44,11 +46,14 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
         value.parse(values::notice)
     });
     table.finish(&[]);
+    let (host_ca, user_ca) = authorities?;
     Some(Server {
         listen: not_empty(table, "listen", listen?)?,
         public_name: public_name?,
         state_dir: state_dir?,
         host_keys: not_empty(table, "host_keys", host_keys?)?,
+        host_ca,
+        user_ca,
         login_grace: login_grace?,
         max_unauthenticated: max_unauthenticated?,
         max_unauthenticated_per_ip: max_unauthenticated_per_ip?,
@@ -75,6 +80,34 @@ fn state_dir(table: &Table<'_>, base: &Path) -> Option<PathBuf> {
 fn host_keys(table: &Table<'_>, state_dir: &Path) -> Option<Vec<PathBuf>> {
     table.read("host_keys", vec![state_dir.join("ssh_host_ed25519_key")], |value| {
         value.parse_list(values::path(state_dir))
+    })
+}
+
+/// The keys of the host CA and the user CA. Whoever may vouch for hosts must not vouch for users, nor the other way round.
+fn authorities(table: &Table<'_>, host_keys: &[PathBuf], state_dir: &Path) -> Option<(PathBuf, PathBuf)> {
+    let host_ca = authority(table, "host_ca", "host_ca_ed25519_key", state_dir, host_keys);
+    let others = [host_keys, host_ca.as_slice()].concat();
+    let user_ca = authority(table, "user_ca", "user_ca_ed25519_key", state_dir, &others);
+    Some((host_ca?, user_ca?))
+}
+
+/// The key of a CA, which is none of the `others`.
+fn authority(
+    table: &Table<'_>,
+    key: &'static str,
+    default: &str,
+    state_dir: &Path,
+    others: &[PathBuf],
+) -> Option<PathBuf> {
+    table.read(key, state_dir.join(default), |value| {
+        value.parse(|text| {
+            let path = values::path(state_dir)(text)?;
+            if others.contains(&path) {
+                let what = "names a key that stands for something else already";
+                return Err(Fault::new(what, "give it a file of its own"));
+            }
+            Ok(path)
+        })
     })
 }
 

@@ -50,6 +50,10 @@ pub struct Server {
     pub state_dir: PathBuf,
     /// Host key files; created on first start.
     pub host_keys: Vec<PathBuf>,
+    /// The key that signs host certificates for those who come by `ProxyJump`; created on first start.
+    pub host_ca: PathBuf,
+    /// The key that signs the bastion's user certificates for targets; created on first start.
+    pub user_ca: PathBuf,
     /// Time to authenticate in.
     pub login_grace: Duration,
     /// Connections that have not authenticated, in all.
@@ -307,8 +311,8 @@ pub struct Target {
     pub login: String,
     /// Others that may be asked for.
     pub logins: Vec<String>,
-    /// The private key that the bastion logs in with.
-    pub identity: PathBuf,
+    /// What the bastion logs in with.
+    pub login_with: LoginWith,
     /// The host keys that are trusted.
     pub host_keys: HostKeys,
     /// Labels for policies to speak of.
@@ -317,6 +321,28 @@ pub struct Target {
     pub shell_gate: ShellGate,
     /// Whether the bastion may run its own read-only commands there.
     pub probe: ProbeMode,
+}
+
+impl Target {
+    /// What people may call it in a `ProxyJump`: its name, its aliases and the host of its address.
+    pub fn host_names(&self) -> impl Iterator<Item = &str> {
+        let aliases = self.aliases.iter().map(String::as_str);
+        let names = std::iter::once(self.name.as_str()).chain(aliases);
+        names.chain(std::iter::once(self.address.host.as_str()))
+    }
+}
+
+/// What the bastion logs in to a target with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoginWith {
+    /// The private key in this file.
+    Identity(PathBuf),
+    /// The agent that the user forwards.
+    Agent,
+    /// A certificate of the bastion's own user CA, made for the session.
+    Certificate,
+    /// The password in this file.
+    PasswordFile(PathBuf),
 }
 
 /// A host and a port.
@@ -331,8 +357,13 @@ pub struct Address {
 /// The host keys that are trusted for a target; there is no way to trust any.
 #[derive(Debug, Clone)]
 pub enum HostKeys {
-    /// These very keys.
-    Pinned(Vec<PublicKey>),
+    /// These very keys, and what these authorities certify; at least one of both.
+    Pinned {
+        /// The host's own keys.
+        keys: Vec<PublicKey>,
+        /// Keys of host CAs.
+        authorities: Vec<PublicKey>,
+    },
     /// What this `known_hosts` file says of the address.
     KnownHosts(PathBuf),
 }

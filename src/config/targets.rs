@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::document::{Fault, Table, Value};
-use super::settings::{Address, HostKeys, ProbeMode, ShellGate, Target};
-use super::{keys, values};
+use russh::keys::PublicKey;
 
-/// Keys that are documented and not there yet.
-const PLANNED: &[&str] = &["agent", "certificate", "password_file"];
+use super::document::{Fault, Table, Value};
+use super::settings::{Address, HostKeys, LoginWith, ProbeMode, ShellGate, Target};
+use super::{keys, known_hosts, values};
 
 /// One target; `base` is the directory of the file.
 pub(super) fn target(table: &Table<'_>, base: &Path) -> Option<Target> {
@@ -23,12 +22,7 @@ pub(super) fn target(table: &Table<'_>, base: &Path) -> Option<Target> {
         .require("login", "say as whom to log in, as in login = \"deploy\"")
         .and_then(|value| value.parse(values::login));
     let logins = table.read("logins", Vec::new(), |value| value.parse_list(values::login));
-    let identity = table
-        .require(
-            "identity",
-            "name the private key to log in with, as in identity = \"keys/target\"",
-        )
-        .and_then(|value| value.parse(values::path(base)));
+    let login_with = login_with(table, base);
     let host_keys = host_keys(table, address.as_ref(), base);
     let labels = labels(table);
     let shell_gate = table.read("shell_gate", ShellGate::Auto, |value| value.parse(shell_gate));
@@ -36,14 +30,14 @@ pub(super) fn target(table: &Table<'_>, base: &Path) -> Option<Target> {
         let choices = [("auto", ProbeMode::Auto), ("off", ProbeMode::Off)];
         value.parse(|text| values::choice(text, &choices))
     });
-    table.finish(PLANNED);
+    table.finish(&[]);
     Some(Target {
         name: name?,
         aliases: aliases?,
         address: address?,
         login: login?,
         logins: logins?,
-        identity: identity?,
+        login_with: login_with?,
         host_keys: host_keys?,
         labels: labels?,
         shell_gate: shell_gate?,
@@ -51,34 +45,76 @@ pub(super) fn target(table: &Table<'_>, base: &Path) -> Option<Target> {
     })
 }
 
-fn host_keys(table: &Table<'_>, address: Option<&Address>, base: &Path) -> Option<HostKeys> {
-    match (table.get("host_key"), table.get("known_hosts")) {
-        (Some(pinned), None) => pinned_keys(pinned),
-        (None, Some(file)) => known_hosts(&file, address?, base),
-        (Some(_), Some(file)) => {
-            file.error(Fault::new("is given beside host_key", "keep one of the two"));
-            None
-        }
-        (None, None) => {
-            let remedy =
-                "give the line that `ssh-keyscan` prints for it, without the host name, once you have compared it";
-            table.error("host_key", Fault::new("is missing, and known_hosts too", remedy));
-            None
-        }
+/// Exactly one way to log in.
+fn login_with(table: &Table<'_>, base: &Path) -> Option<LoginWith> {
+    let ways = ["identity", "agent", "certificate", "password_file"];
+    let given: Vec<_> = ways
+        .into_iter()
+        .filter_map(|key| table.get(key).zip(Some(key)))
+        .collect();
+    // One that is switched off is as good as not given.
+    let mut meant = given.iter().filter(|(value, _)| !value.is_off());
+    let Some((value, key)) = meant.next() else {
+        let remedy = "name the private key to log in with, as in identity = \"keys/target\", \
+                      or give password_file, agent = true or certificate = true";
+        table.error("identity", Fault::new("is missing", remedy));
+        return None;
+    };
+    if let Some((another, _)) = meant.next() {
+        another.error(Fault::new(format!("is given beside {key}"), "keep one of the two"));
+        return None;
+    }
+    match *key {
+        "agent" => value.flag().map(|_| LoginWith::Agent),
+        "certificate" => value.flag().map(|_| LoginWith::Certificate),
+        "password_file" => value.parse(values::path(base)).map(LoginWith::PasswordFile),
+        _ => value.parse(values::path(base)).map(LoginWith::Identity),
     }
 }
 
-fn pinned_keys(value: Value<'_>) -> Option<HostKeys> {
-    let values = value.one_or_more()?;
-    let parsed: Vec<_> = values.iter().map(|value| value.parse(keys::public_key)).collect();
-    let pinned: Vec<_> = parsed.into_iter().collect::<Option<_>>()?;
-    Some(HostKeys::Pinned(pinned))
+fn host_keys(table: &Table<'_>, address: Option<&Address>, base: &Path) -> Option<HostKeys> {
+    let (pinned, authorities) = (table.get("host_key"), table.get("host_ca"));
+    let file = table.get("known_hosts");
+    if pinned.is_none() && authorities.is_none() {
+        let Some(file) = file else {
+            let remedy =
+                "give the line that `ssh-keyscan` prints for it, without the host name, once you have compared it";
+            table.error(
+                "host_key",
+                Fault::new("is missing, and known_hosts and host_ca too", remedy),
+            );
+            return None;
+        };
+        return known_hosts(&file, address?, base);
+    }
+    if let Some(file) = file {
+        file.error(Fault::new("is given beside host_key or host_ca", "keep one of the two"));
+        return None;
+    }
+    let (keys, authorities) = (keys_of(pinned), keys_of(authorities));
+    Some(HostKeys::Pinned {
+        keys: keys?,
+        authorities: authorities?,
+    })
+}
+
+/// The keys of a value that may not be there.
+fn keys_of(value: Option<Value<'_>>) -> Option<Vec<PublicKey>> {
+    let Some(value) = value else {
+        return Some(Vec::new());
+    };
+    let parsed: Vec<_> = value
+        .one_or_more()?
+        .iter()
+        .map(|value| value.parse(keys::public_key))
+        .collect();
+    parsed.into_iter().collect()
 }
 
 fn known_hosts(value: &Value<'_>, address: &Address, base: &Path) -> Option<HostKeys> {
     value.parse(|text| {
         let file = values::path(base)(text)?;
-        keys::known_hosts_file(&file, address)?;
+        known_hosts::check(&file, address)?;
         Ok(HostKeys::KnownHosts(file))
     })
 }

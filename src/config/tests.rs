@@ -110,7 +110,9 @@ fn users_targets_and_policies_arrive() {
     let target = &config.targets[0];
     assert_eq!((target.address.host.as_str(), target.address.port), ("fd00::1", 2200));
     assert_eq!((target.shell_gate, target.probe), (ShellGate::Hook, ProbeMode::Off));
-    assert!(matches!(&target.host_keys, HostKeys::Pinned(keys) if keys.len() == 1));
+    assert!(
+        matches!(&target.host_keys, HostKeys::Pinned { keys, authorities } if keys.len() == 1 && authorities.is_empty())
+    );
     let policy = &config.policies[0];
     assert_eq!(policy.channels, [Channel::Shell, Channel::Exec]);
     assert_eq!(policy.decisions[Level::Critical.index()], Decision::Deny);
@@ -130,7 +132,14 @@ fn relative_paths_have_the_base_that_the_design_gives() {
         config.risk.rules,
         [Path::new("/etc/opspilot/a.toml"), Path::new("/etc/b.toml")]
     );
-    assert_eq!(config.targets[0].identity, Path::new("/etc/opspilot/keys/web"));
+    assert_eq!(
+        config.targets[0].login_with,
+        LoginWith::Identity("/etc/opspilot/keys/web".into())
+    );
+    assert_eq!(
+        config.server.host_ca,
+        Path::new("/etc/opspilot/state/host_ca_ed25519_key")
+    );
 }
 
 #[test]
@@ -250,7 +259,12 @@ const FAULTS: &[ExpectedFault] = &[
     (r#"owner = "alice""#, r#"trusted_user_ca = "ssh-ed25519 AAAA""#, "users[1].trusted_user_ca", "where a path is expected", "in a list"),
     (r#"owner = "alice""#, r#"trusted_user_ca = ["no-pty ssh-ed25519 AAAA"]"#, "users[1].trusted_user_ca[0]", "cannot stand here", "leave out"),
     (r#"owner = "alice""#, r#"authorized_keys_file = "none""#, "users[1].authorized_keys_file", "cannot read /etc/opspilot/none", "readable"),
-    (r#"aliases = ["web-1.internal"]"#, r"agent = true", "targets[0].agent", "not supported by this version", "remove"),
+    (r#"aliases = ["web-1.internal"]"#, r"agent = true", "targets[0].agent", "beside identity", "one of the two"),
+    (r#"aliases = ["web-1.internal"]"#, r"certificate = 1", "targets[0].certificate", "beside identity", "one of the two"),
+    (r#"identity = "keys/web""#, r"agent = 1", "targets[0].agent", "wrong type (integer)", "true or false"),
+    (r#"aliases = ["web-1.internal"]"#, r#"host_ca = "x""#, "targets[0].host_ca", "is not a public key", "ssh-ed25519"),
+    (r#"host_keys = ["host_key"]"#, r#"user_ca = "host_ca_ed25519_key""#, "server.user_ca", "stands for something else", "its own"),
+    (r#"accept_env = ["LC_*"]"#, r#"host_ca = "host_key""#, "server.host_ca", "stands for something else", "its own"),
     (r#"aliases = ["web-1.internal"]"#, r#"known_hosts = "x""#, "targets[0].known_hosts", "beside host_key", "one of the two"),
     (r#"address = "[fd00::1]:2200""#, r#"address = "web-1""#, "targets[0].address", "`web-1` is not a host and a port", "10.0.0.11:22"),
     (r#"login = "deploy""#, r#"login = """#, "targets[0].login", "`` is not a login", "ASCII"),
@@ -423,7 +437,7 @@ fn an_authorized_keys_file_is_read_and_its_faults_have_its_lines() {
 }
 
 #[test]
-fn a_known_hosts_file_must_know_the_address_and_hold_nothing_that_is_ignored() {
+fn a_known_hosts_file_must_know_the_address_and_hold_no_marker_that_is_not_understood() {
     let dir = tempfile::tempdir().unwrap();
     let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEo4HKuzJaWry35qGpsqY20qQDVtdhmdpMPvomNWykW";
     let text =
@@ -431,7 +445,9 @@ fn a_known_hosts_file_must_know_the_address_and_hold_nothing_that_is_ignored() {
     for (content, expected) in [
         (format!("[h]:2200 {key}\n"), None),
         (format!("h {key}\n"), Some("no key for [h]:2200")),
-        (format!("@revoked * {key}\n[h]:2200 {key}\n"), Some("@revoked")),
+        (format!("@revoked * {key}\n[h]:2200 {key}\n"), None),
+        (format!("@cert-authority h {key}\n"), None),
+        (format!("@unheard-of h {key}\n"), Some("line 1 has a marker")),
         (String::new(), Some("no key for")),
     ] {
         std::fs::write(dir.path().join("kh"), &content).unwrap();

@@ -430,8 +430,8 @@ fn denial(verdict: &policy::Verdict, assessment: Option<&Assessment>) -> Refusal
 /// The host key that the target showed, or has to show: known beforehand where only one is trusted.
 fn host_key(session: &Session, target: &Target) -> Option<String> {
     session.host_key.clone().or_else(|| match &target.host_keys {
-        HostKeys::Pinned(keys) => match keys.as_slice() {
-            [only] => Some(only.fingerprint(HashAlg::Sha256).to_string()),
+        HostKeys::Pinned { keys, authorities } => match (keys.as_slice(), authorities.as_slice()) {
+            ([only], []) => Some(only.fingerprint(HashAlg::Sha256).to_string()),
             _ => None,
         },
         HostKeys::KnownHosts(_) => None,

@@ -69,6 +69,14 @@ impl Engine {
             .filter(|target| self.policies.admits(user, target, &target.login))
     }
 
+    /// Whether the user may reach a target as anybody at all.
+    pub fn may_reach(&self, user: &Name, target: &Name) -> bool {
+        self.user(user).zip(self.target(target)).is_some_and(|(user, target)| {
+            let mut logins = std::iter::once(&target.login).chain(&target.logins);
+            logins.any(|login| self.policies.admits(user, target, login))
+        })
+    }
+
     /// The login that `asked` stands for at a target that the user may reach with it.
     pub fn admit(&self, user: &Name, target: &Name, asked: Option<&str>) -> Option<String> {
         let (user, target) = (self.user(user)?, self.target(target)?);

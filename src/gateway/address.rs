@@ -56,7 +56,7 @@ impl Route {
 }
 
 /// Logins may hold `@` (directory services) and `\`, but nothing that is not seen.
-fn parse_login(text: &str) -> Result<String, RouteError> {
+pub(super) fn parse_login(text: &str) -> Result<String, RouteError> {
     let well_formed =
         (1..=128).contains(&text.len()) && text.chars().all(|c| c.is_alphanumeric() || "@\\._+-$".contains(c));
     if well_formed {

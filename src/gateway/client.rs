@@ -19,6 +19,8 @@ use super::Shared;
 use super::auth::{Answer, Identity, Login, Question};
 use super::channel;
 use super::door::Stranger;
+use super::forward;
+use super::jump::{self, Jump};
 use super::live::Live;
 use super::session::Origin;
 use super::user;
@@ -28,6 +30,14 @@ const MAX_CHANNELS: usize = 64;
 /// Environment variables and their bytes accepted on one channel.
 const MAX_ENVIRONMENT: (usize, usize) = (128, 64 * 1024);
 
+/// How a connection comes to be.
+pub(super) enum Arrival {
+    /// From outside; its place at the door is held until authentication.
+    Door(Stranger),
+    /// Inside the connection of somebody who has proved who they are.
+    Jump(Box<Jump>),
+}
+
 /// The handler of one connection.
 pub(super) struct Client {
     shared: Arc<Shared>,
@@ -35,6 +45,8 @@ pub(super) struct Client {
     /// Held until authentication: the place at the door.
     stranger: Option<Stranger>,
     login: Login,
+    /// Who came by another connection is who they are there, whatever they prove here.
+    jump: Option<Box<Jump>>,
     /// Told when authentication is done.
     authenticated: CancellationToken,
     /// Cancelled when the connection must end.
@@ -71,16 +83,21 @@ impl Client {
     pub(super) fn new(
         shared: Arc<Shared>,
         peer: SocketAddr,
-        stranger: Stranger,
+        arrival: Arrival,
         authenticated: CancellationToken,
         ended: CancellationToken,
     ) -> Self {
         let channels = HashMap::new();
+        let (stranger, jump) = match arrival {
+            Arrival::Door(stranger) => (Some(stranger), None),
+            Arrival::Jump(jump) => (None, Some(jump)),
+        };
         Self {
             login: Login::new(shared.clone(), peer),
             shared,
             peer,
-            stranger: Some(stranger),
+            stranger,
+            jump,
             authenticated,
             ended,
             identity: None,
@@ -88,6 +105,41 @@ impl Client {
             channels,
             purpose: None,
         }
+    }
+
+    /// The address that it comes from.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Who they have proved to be.
+    fn proven(&self) -> Option<Identity> {
+        match &self.jump {
+            Some(jump) => jump.identity(),
+            None => self.identity.clone(),
+        }
+    }
+
+    /// The way from the console to a host and port that the user asks for; `None` where there is none for them.
+    fn jump_to(&self, host: &str, port: u32) -> Option<Jump> {
+        let at_console = matches!(self.purpose, Some(channel::Purpose::Console(_)));
+        let who = self.identity.as_ref().filter(|_| at_console)?;
+        Jump::to(&self.shared.gate.engine(), who, host, port)
+    }
+
+    /// Enters a channel in the table; `None` where there are too many. The token is cancelled when it is closed.
+    fn enter(&mut self, channel: ChannelId, started: bool) -> Option<CancellationToken> {
+        self.channels.retain(|_, opened| !opened.closed.is_cancelled());
+        if self.channels.len() >= MAX_CHANNELS {
+            return None;
+        }
+        let closed = self.ended.child_token();
+        let opened = Opened {
+            started,
+            ..Opened::new(closed.clone())
+        };
+        self.channels.insert(channel, opened);
+        Some(closed)
     }
 
     /// Says the answer as SSH does.
@@ -149,7 +201,10 @@ impl Drop for Client {
 impl Handler for Client {
     type Error = russh::Error;
 
-    async fn auth_none(&mut self, _user: &str) -> Result<Auth, Self::Error> {
+    async fn auth_none(&mut self, user: &str) -> Result<Auth, Self::Error> {
+        if self.jump.as_mut().is_some_and(|jump| jump.name_login(user)) {
+            return Ok(Auth::Accept);
+        }
         Ok(self.refuse())
     }
 
@@ -196,7 +251,7 @@ impl Handler for Client {
     }
 
     async fn auth_succeeded(&mut self, session: &mut Session) -> Result<(), Self::Error> {
-        let Some(identity) = self.identity.clone() else {
+        let Some(identity) = self.proven() else {
             return Err(russh::Error::NotAuthenticated);
         };
         tracing::info!(peer = %self.peer, user = %identity.user, "authenticated");
@@ -232,20 +287,46 @@ impl Handler for Client {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        self.channels.retain(|_, opened| !opened.closed.is_cancelled());
-        let restrictions = self.identity.as_ref().map(|who| who.restrictions);
-        let purpose = self.purpose.clone().filter(|_| self.channels.len() < MAX_CHANNELS);
-        let Some((purpose, restrictions)) = purpose.zip(restrictions) else {
+        let restrictions = self.proven().map(|who| who.restrictions);
+        let ready = self.purpose.clone().zip(restrictions);
+        let entered = ready.and_then(|ready| Some((ready, self.enter(channel.id(), false)?)));
+        let Some(((purpose, restrictions), closed)) = entered else {
             reply.reject(russh::ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
-        let closed = self.ended.child_token();
-        self.channels.insert(channel.id(), Opened::new(closed.clone()));
         reply.accept().await;
         let directory = self.shared.gate.engine().config.server.state_dir.clone();
         let (ear, voice) = user::split(channel, session.handle(), closed.clone(), directory);
         self.shared.tasks.spawn(async move {
             channel::attend(purpose, restrictions, ear, voice).await;
+            closed.cancel();
+        });
+        Ok(())
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _originator: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let Some(jump) = self.jump_to(host, port) else {
+            forward::refuse(reply).await;
+            return Ok(());
+        };
+        // Nothing else may be asked for on it.
+        let Some(closed) = self.enter(channel.id(), true) else {
+            reply.reject(russh::ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        };
+        reply.accept().await;
+        let serving = jump::serve(self.shared.clone(), self.peer, jump, channel, closed.clone());
+        self.shared.tasks.spawn(async move {
+            serving.await;
             closed.cancel();
         });
         Ok(())
@@ -322,6 +403,14 @@ impl Handler for Client {
     ) -> Result<(), Self::Error> {
         // The channel's task hears it; OpenSSH asks for no reply.
         Ok(())
+    }
+
+    async fn agent_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<bool, Self::Error> {
+        let user = session.handle();
+        Ok(match &self.purpose {
+            Some(channel::Purpose::Target(target)) => self.channels.contains_key(&channel) && target.offer_agent(&user),
+            _ => false,
+        })
     }
 
     async fn x11_request(

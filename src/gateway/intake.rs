@@ -64,6 +64,25 @@ impl Intake {
         Self::new(half, None)
     }
 
+    /// One that hears what a test says.
+    #[cfg(test)]
+    pub(super) fn played() -> (mpsc::UnboundedSender<ChannelMsg>, Self) {
+        let (said, mut heard) = mpsc::unbounded_channel();
+        let (backlog, items) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(message) = heard.recv().await {
+                assert!(backlog.send(Item::Message(message)).is_ok());
+            }
+        });
+        let intake = Self {
+            items,
+            reading: None,
+            room: Arc::new(Semaphore::new(0)),
+            tape: None,
+        };
+        (said, intake)
+    }
+
     fn new(half: ChannelReadHalf, spill: Option<Spill>) -> Self {
         let room = Arc::new(Semaphore::new(IN_MEMORY));
         // Unbounded in items, bounded in bytes: those without data are few and small.

@@ -3,18 +3,24 @@
 mod address;
 mod ask;
 mod auth;
+mod authority;
 mod channel;
 mod client;
 mod console;
 mod door;
 mod exec;
+mod forward;
 mod gated;
 mod heard;
 mod held;
-mod host_key;
+mod host_check;
 mod intake;
+mod jump;
+mod jump_stream;
 mod live;
+mod login;
 mod own_exec;
+mod own_keys;
 mod pool;
 mod script;
 mod session;
@@ -33,23 +39,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::keys::PrivateKey;
-use russh::{client as ssh_client, server as ssh_server};
-use tokio::io::BufReader;
+use russh::server as ssh_server;
+use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Server};
+use crate::config::Config;
 use crate::gate::{Engine, Gate};
 
+pub(crate) use login::read_password;
+
 use auth::{Guard, Source};
-use client::Client;
+use client::{Arrival, Client};
 use door::{Door, Stranger};
 use live::LiveSessions;
 use own_exec::OwnExecs;
+use own_keys::OwnKeys;
 
 /// Pause after a failed accept: the process may be out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -68,9 +76,9 @@ pub enum GatewayError {
         /// Why.
         source: io::Error,
     },
-    /// A host key cannot be read or made.
-    #[error("cannot use the host key {}: {reason}", path.display())]
-    HostKey {
+    /// A key of the bastion's own cannot be read or made.
+    #[error("cannot use the key {}: {reason}", path.display())]
+    Key {
         /// The file.
         path: PathBuf,
         /// Why, and what to do.
@@ -91,7 +99,7 @@ pub struct Gateway {
 struct Shared {
     gate: Arc<Gate>,
     server_config: Arc<ssh_server::Config>,
-    client_config: Arc<ssh_client::Config>,
+    keys: OwnKeys,
     door: Door,
     guard: Guard,
     live: LiveSessions,
@@ -109,7 +117,7 @@ impl Gateway {
     pub async fn bind(gate: Arc<Gate>) -> Result<Self, GatewayError> {
         let engine = gate.engine();
         let settings = &engine.config.server;
-        let keys = host_keys(settings)?;
+        let keys = OwnKeys::load(settings)?;
         let mut listeners = Vec::new();
         for address in &settings.listen {
             let listen = |source| GatewayError::Listen {
@@ -119,8 +127,8 @@ impl Gateway {
             listeners.push(TcpListener::bind(address).await.map_err(listen)?);
         }
         let shared = Shared {
-            server_config: ssh::server_config(settings, keys),
-            client_config: ssh::client_config(settings),
+            server_config: ssh::server_config(settings, keys.host.clone()),
+            keys,
             gate,
             door: Door::default(),
             guard: Guard::default(),
@@ -201,24 +209,13 @@ fn needs_restart<'a>(old: &Config, new: &Config) -> impl Iterator<Item = &'a str
         ("server.listen", old.server.listen != new.server.listen),
         ("server.state_dir", old.server.state_dir != new.server.state_dir),
         ("server.host_keys", old.server.host_keys != new.server.host_keys),
+        ("server.host_ca", old.server.host_ca != new.server.host_ca),
+        ("server.user_ca", old.server.user_ca != new.server.user_ca),
         ("store.path", old.store.path != new.store.path),
     ];
     changed
         .into_iter()
         .filter_map(|(setting, changed)| changed.then_some(setting))
-}
-
-fn host_keys(settings: &Server) -> Result<Vec<PrivateKey>, GatewayError> {
-    if settings.host_keys.is_empty() {
-        return Err(GatewayError::NoHostKey);
-    }
-    let load = |path: &PathBuf| {
-        host_key::load_or_make(path).map_err(|reason| GatewayError::HostKey {
-            path: path.clone(),
-            reason,
-        })
-    };
-    settings.host_keys.iter().map(load).collect()
 }
 
 async fn accept(shared: Arc<Shared>, listener: TcpListener, drain: CancellationToken) {
@@ -270,23 +267,41 @@ async fn serve_connection(
 ) -> Result<(), russh::Error> {
     let (socket, hang_up) = split_off_hang_up(socket)?;
     let (authenticated, ended) = (CancellationToken::new(), shared.stopping.child_token());
-    let client = Client::new(shared.clone(), peer, stranger, authenticated.clone(), ended.clone());
+    let arrival = Arrival::Door(stranger);
+    let client = Client::new(shared.clone(), peer, arrival, authenticated.clone(), ended.clone());
+    let config = shared.server_config.clone();
     let socket = BufReader::with_capacity(ssh::READ_BUFFER, socket);
-    let conversation = async {
-        ssh_server::run_stream(shared.server_config.clone(), socket, client)
-            .await?
-            .await
+    // The session loop may stand still in a write: only the socket's end wakes it for sure.
+    let hang_up = || {
+        if let Err(error) = hang_up.shutdown(Shutdown::Both) {
+            tracing::debug!(%peer, %error, "the connection was gone before it was ended");
+        }
     };
+    converse(config, socket, client, (login_grace, authenticated), &ended, hang_up).await
+}
+
+/// Speaks SSH on a stream until it ends, `ended` is cancelled, or the time to authenticate is over. `hang_up` ends the
+/// stream from outside.
+async fn converse<S>(
+    config: Arc<ssh_server::Config>,
+    stream: S,
+    client: Client,
+    (login_grace, authenticated): (Duration, CancellationToken),
+    ended: &CancellationToken,
+    hang_up: impl FnOnce(),
+) -> Result<(), russh::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let peer = client.peer();
+    let conversation = async { ssh_server::run_stream(config, stream, client).await?.await };
     tokio::pin!(conversation);
     tokio::select! {
         outcome = &mut conversation => return outcome,
         () = ended.cancelled() => {}
         () = too_late(login_grace, authenticated) => tracing::info!(%peer, "not authenticated in time"),
     }
-    // The session loop may stand still in a write: only the socket's end wakes it for sure.
-    if let Err(error) = hang_up.shutdown(Shutdown::Both) {
-        tracing::debug!(%peer, %error, "the connection was gone before it was ended");
-    }
+    hang_up();
     // The session loop may wait for a channel's task, which ends in the same moments.
     timeout(LAST_MOMENTS, conversation).await.unwrap_or(Ok(()))
 }

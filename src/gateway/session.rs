@@ -1,16 +1,17 @@
 //! One SSH connection of a user to one target: what its channels share.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use russh::server;
 use tokio::sync::OnceCell;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ProbeMode, Target};
+use crate::config::{LoginWith, ProbeMode, Target};
 use crate::context::Snapshot;
 use crate::domain::{Name, SessionId};
 use crate::gate::{self, Boxed, Gate, Observe, Observer};
@@ -18,9 +19,10 @@ use crate::store::{NewSession, SessionEnd, Store, StoreError};
 use crate::terminal::LoginShell;
 
 use super::Shared;
+use super::login::Means;
 use super::own_exec::OwnExecError;
 use super::pool::{Offer, Place, Pool};
-use super::target::{ConnectError, Connection};
+use super::target::{Caller, ConnectError, Connection};
 
 /// Where a connection comes from.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub(super) struct TargetSession {
     /// The first connection; the others are in the pool beside it.
     connection: OnceCell<Arc<Connection>>,
     pool: Pool<Connection>,
+    /// The user's connection, once they have offered their agent on it.
+    agent: OnceLock<server::Handle>,
 }
 
 impl TargetSession {
@@ -72,7 +76,17 @@ impl TargetSession {
             recordings: AtomicU32::new(0),
             connection,
             pool: Pool::default(),
+            agent: OnceLock::new(),
         }
+    }
+
+    /// Takes the user's agent, where the target is logged in to with it. Says whether it is.
+    pub(super) fn offer_agent(&self, user: &server::Handle) -> bool {
+        let wanted = self.with_target(|target| target.login_with == LoginWith::Agent) == Some(true);
+        if wanted {
+            self.agent.get_or_init(|| user.clone());
+        }
+        wanted
     }
 
     /// The number of the next channel that is recorded, from 1.
@@ -165,8 +179,17 @@ impl TargetSession {
         let target = engine
             .target(&self.target)
             .ok_or_else(|| ConnectError::Removed(self.target.to_string()))?;
-        let opened = Connection::open(self.shared.client_config.clone(), target, &self.login).await?;
-        Ok(Arc::new(opened))
+        let caller = Caller {
+            settings: &engine.config.server,
+            own_keys: self.shared.keys.public_host_keys(),
+            login: &self.login,
+            means: Means {
+                user_ca: &self.shared.keys.user_ca,
+                key_id: format!("{}@{}", self.user, self.id),
+                agent: self.agent.get(),
+            },
+        };
+        Ok(Arc::new(Connection::open(target, caller).await?))
     }
 
     /// The target as it is configured now.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey};
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey};
 use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, client, compression, kex, mac, server};
 
 use crate::config::Server;
@@ -20,7 +20,24 @@ const KEEPALIVE_MAX: usize = 3;
 
 /// The settings of the side that users connect to.
 pub(super) fn server_config(settings: &Server, keys: Vec<PrivateKey>) -> Arc<server::Config> {
+    Arc::new(server_settings(settings, keys))
+}
+
+/// The settings of a connection inside one of a user's: who they are is known, so `none` is enough.
+pub(super) fn inner_server_config(
+    settings: &Server,
+    keys: Vec<PrivateKey>,
+    certificates: Vec<Certificate>,
+) -> Arc<server::Config> {
     Arc::new(server::Config {
+        methods: MethodSet::from(&[MethodKind::None][..]),
+        certificates,
+        ..server_settings(settings, keys)
+    })
+}
+
+fn server_settings(settings: &Server, keys: Vec<PrivateKey>) -> server::Config {
+    server::Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-opspilot")),
         methods: MethodSet::from(&[MethodKind::PublicKey][..]),
         // A wrong secret is answered after a while by `auth`; keys that are not accepted need not wait, nor what was right.
@@ -37,18 +54,25 @@ pub(super) fn server_config(settings: &Server, keys: Vec<PrivateKey>) -> Arc<ser
         keepalive_max: KEEPALIVE_MAX,
         nodelay: true,
         ..server::Config::default()
-    })
+    }
 }
 
-/// The settings of the side that connects to targets.
-pub(super) fn client_config(settings: &Server) -> Arc<client::Config> {
+/// The settings of the side that connects to a target; host certificates are asked for only where some CA is trusted.
+pub(super) fn client_config(settings: &Server, takes_certificates: bool) -> Arc<client::Config> {
     Arc::new(client::Config {
         client_id: SshId::Standard(Cow::Borrowed("SSH-2.0-opspilot")),
         window_size: WINDOW,
-        preferred: preferred(
-            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
-            kex::EXTENSION_SUPPORT_AS_CLIENT,
-        ),
+        preferred: Preferred {
+            host_key_certificates: if takes_certificates {
+                Cow::Owned(host_key_algorithms())
+            } else {
+                Cow::Borrowed(&[])
+            },
+            ..preferred(
+                kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+                kex::EXTENSION_SUPPORT_AS_CLIENT,
+            )
+        },
         keepalive_interval: non_zero(settings.keepalive),
         keepalive_max: KEEPALIVE_MAX,
         nodelay: true,
@@ -71,24 +95,7 @@ fn preferred(strict: kex::Name, extensions: kex::Name) -> Preferred {
             extensions,
             strict,
         ]),
-        key: Cow::Owned(vec![
-            Algorithm::Ed25519,
-            Algorithm::Ecdsa {
-                curve: EcdsaCurve::NistP256,
-            },
-            Algorithm::Ecdsa {
-                curve: EcdsaCurve::NistP384,
-            },
-            Algorithm::Ecdsa {
-                curve: EcdsaCurve::NistP521,
-            },
-            Algorithm::Rsa {
-                hash: Some(HashAlg::Sha512),
-            },
-            Algorithm::Rsa {
-                hash: Some(HashAlg::Sha256),
-            },
-        ]),
+        key: Cow::Owned(host_key_algorithms()),
         cipher: Cow::Owned(vec![
             cipher::AES_128_GCM,
             cipher::AES_256_GCM,
@@ -100,4 +107,25 @@ fn preferred(strict: kex::Name, extensions: kex::Name) -> Preferred {
         compression: Cow::Owned(vec![compression::NONE]),
         ..Preferred::DEFAULT
     }
+}
+
+fn host_key_algorithms() -> Vec<Algorithm> {
+    vec![
+        Algorithm::Ed25519,
+        Algorithm::Ecdsa {
+            curve: EcdsaCurve::NistP256,
+        },
+        Algorithm::Ecdsa {
+            curve: EcdsaCurve::NistP384,
+        },
+        Algorithm::Ecdsa {
+            curve: EcdsaCurve::NistP521,
+        },
+        Algorithm::Rsa {
+            hash: Some(HashAlg::Sha512),
+        },
+        Algorithm::Rsa {
+            hash: Some(HashAlg::Sha256),
+        },
+    ]
 }

@@ -1,19 +1,20 @@
 //! The connection to a target: reached, its host key checked, logged in.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use russh::Names;
-use russh::client::{self, AuthResult};
-use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey, PublicKeyOrCertificate, known_hosts};
+use russh::client;
+use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::config::{Address, HostKeys, Target};
+use crate::config::{Address, HostTrust, LoginWith, Server, Target};
 
-use super::ssh::READ_BUFFER;
+use super::host_check::{Distrust, Expected};
+use super::login::{Credential, LoginError, Means};
+use super::ssh::{self, READ_BUFFER};
 
 /// Time to connect, exchange keys and log in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -33,19 +34,20 @@ pub(super) enum ConnectError {
     TimedOut { target: String },
     /// It showed a host key that is not trusted.
     #[error(
-        "target {target} showed the host key {shown}, which is not the one configured: somebody may be in between; \
+        "target {target} showed {shown}: somebody may be in between; \
          if the host was reinstalled, ask the bastion's admin to update its host_key"
     )]
-    WrongHostKey { target: String, shown: String },
-    /// It showed a host certificate, which is not supported.
-    #[error("target {target} showed a host certificate; configure its plain host key")]
-    HostCertificate { target: String },
-    /// It did not accept the bastion's key.
-    #[error("target {target} refused the bastion's key for login {login}; add the key to its authorized_keys")]
-    LoginRefused { target: String, login: String },
-    /// The bastion's own key cannot be used.
-    #[error("the bastion cannot use its key for target {target}: {reason}; ask its admin")]
-    Identity { target: String, reason: String },
+    WrongHostKey { target: String, shown: Distrust },
+    /// What it has to show is not known.
+    #[error("the bastion cannot read what target {target} has to show as its host key; ask its admin")]
+    HostKeys { target: String },
+    /// The bastion could not log in.
+    #[error("cannot log in to target {target} as {login}: {source}")]
+    Login {
+        target: String,
+        login: String,
+        source: LoginError,
+    },
     /// It is no longer configured.
     #[error("target {0} was removed from the configuration")]
     Removed(String),
@@ -64,34 +66,54 @@ pub(super) struct Connection {
     software: String,
 }
 
+/// Who connects, and with what.
+pub(super) struct Caller<'a> {
+    /// The settings of the daemon.
+    pub settings: &'a Server,
+    /// The bastion's own host keys.
+    pub own_keys: Vec<PublicKey>,
+    /// As whom.
+    pub login: &'a str,
+    /// What is at hand to log in with.
+    pub means: Means<'a>,
+}
+
 impl Connection {
-    /// Connects as `login`.
-    pub(super) async fn open(config: Arc<client::Config>, target: &Target, login: &str) -> Result<Self, ConnectError> {
-        let opening = Self::open_unbounded(config, target, login);
+    /// Connects and logs in.
+    pub(super) async fn open(target: &Target, caller: Caller<'_>) -> Result<Self, ConnectError> {
+        let opening = Self::open_unbounded(target, caller);
         let too_late = |_| ConnectError::TimedOut {
             target: target.name.to_string(),
         };
         timeout(CONNECT_TIMEOUT, opening).await.map_err(too_late)?
     }
 
-    async fn open_unbounded(config: Arc<client::Config>, target: &Target, login: &str) -> Result<Self, ConnectError> {
-        let name = target.name.to_string();
-        let identity = load_identity(target).await?;
-        let socket = connect(target).await?;
-        let shown = Arc::new(Mutex::new(Shown::Nothing));
-        let software = Arc::new(Mutex::new(String::new()));
-        let verifier = Verifier {
-            trusted: trusted_keys(target).await?,
-            shown: shown.clone(),
-            software: software.clone(),
+    async fn open_unbounded(target: &Target, caller: Caller<'_>) -> Result<Self, ConnectError> {
+        let name = || target.name.to_string();
+        let login_failed = |source| ConnectError::Login {
+            target: name(),
+            login: caller.login.to_owned(),
+            source,
         };
-        let connecting = client::connect_stream(config, BufReader::with_capacity(READ_BUFFER, socket), verifier);
-        let mut handle = connecting.await.map_err(|error| refused_host(&name, &shown, error))?;
-        log_in(&mut handle, &name, login, identity).await?;
-        let host_key = match take(&shown) {
-            Shown::Trusted(fingerprint) => fingerprint,
-            _ => String::new(),
+        let prepared = Credential::prepare(&target.login_with, caller.login, caller.means).await;
+        let credential = prepared.map_err(login_failed)?;
+        let trust = trust(target).await?;
+        let config = ssh::client_config(caller.settings, !trust.authorities.is_empty());
+        // An agent signs for whoever is at the other end: not for a bastion that would take the user in again.
+        let never = match target.login_with {
+            LoginWith::Agent => caller.own_keys,
+            _ => Vec::new(),
         };
+        let verifier = Verifier::new(Expected::of(target, trust, never));
+        let (shown, software) = (verifier.shown.clone(), verifier.software.clone());
+        let socket = BufReader::with_capacity(READ_BUFFER, connect(target).await?);
+        let connecting = client::connect_stream(config, socket, verifier).await;
+        let mut handle = connecting.map_err(|error| refused_host(name(), &shown, error))?;
+        credential
+            .log_in(&mut handle, caller.login)
+            .await
+            .map_err(login_failed)?;
+        let host_key = take(&shown).and_then(Result::ok).unwrap_or_default();
         let software = software.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(Self {
             handle,
@@ -140,120 +162,61 @@ async fn connect(target: &Target) -> Result<TcpStream, ConnectError> {
     Ok(socket)
 }
 
-async fn load_identity(target: &Target) -> Result<PrivateKey, ConnectError> {
-    let path = target.identity.clone();
-    let loaded = tokio::task::spawn_blocking(move || read_private_key(&path)).await;
-    let failed = |reason| ConnectError::Identity {
-        target: target.name.to_string(),
-        reason,
+async fn trust(target: &Target) -> Result<HostTrust, ConnectError> {
+    let (keys, address) = (target.host_keys.clone(), target.address.clone());
+    let read = tokio::task::spawn_blocking(move || keys.trust(&address).map_err(|error| error.to_string())).await;
+    let error = match read {
+        Ok(Ok(trust)) => return Ok(trust),
+        Ok(Err(error)) => error,
+        Err(error) => error.to_string(),
     };
-    loaded
-        .map_err(|_| failed("reading it failed".to_owned()))?
-        .map_err(failed)
-}
-
-fn read_private_key(path: &Path) -> Result<PrivateKey, String> {
-    // The path stays out of what users see; the admin finds it with `opspilot check`.
-    russh::keys::load_secret_key(path, None).map_err(|error| {
-        tracing::error!(path = %path.display(), %error, "cannot load an identity");
-        "its file cannot be read".to_owned()
+    tracing::error!(host = %target.name, %error, "cannot use a known_hosts file");
+    Err(ConnectError::HostKeys {
+        target: target.name.to_string(),
     })
 }
 
-async fn trusted_keys(target: &Target) -> Result<Vec<PublicKey>, ConnectError> {
-    let file = match &target.host_keys {
-        HostKeys::Pinned(keys) => return Ok(keys.clone()),
-        HostKeys::KnownHosts(file) => file.clone(),
-    };
-    let Address { host, port } = target.address.clone();
-    let read = tokio::task::spawn_blocking(move || known_hosts::known_host_keys_path(&host, port, file)).await;
-    match read {
-        Ok(Ok(keys)) => Ok(keys.into_iter().map(|(_line, key)| key).collect()),
-        _ => Err(ConnectError::Identity {
-            target: target.name.to_string(),
-            reason: "its known_hosts file cannot be read".to_owned(),
-        }),
-    }
-}
-
-async fn log_in(
-    handle: &mut client::Handle<Verifier>,
-    target: &str,
-    login: &str,
-    identity: PrivateKey,
-) -> Result<(), ConnectError> {
-    let protocol = |source| ConnectError::Protocol {
-        target: target.to_owned(),
-        source,
-    };
-    let hash = if identity.algorithm().is_rsa() {
-        handle
-            .best_supported_rsa_hash()
-            .await
-            .map_err(protocol)?
-            .flatten()
-            .or(Some(HashAlg::Sha256))
-    } else {
-        None
-    };
-    let key = PrivateKeyWithHashAlg::new(Arc::new(identity), hash);
-    match handle.authenticate_publickey(login, key).await.map_err(protocol)? {
-        AuthResult::Success => Ok(()),
-        AuthResult::Failure { .. } => Err(ConnectError::LoginRefused {
-            target: target.to_owned(),
-            login: login.to_owned(),
-        }),
-    }
-}
-
-/// What host key the target showed, and what came of it.
-#[derive(Debug, Clone)]
-enum Shown {
-    Nothing,
-    Trusted(String),
-    Untrusted(String),
-    Certificate,
-}
+/// What host key the target showed: its fingerprint, or why it is not trusted; `None` before it showed any.
+type Shown = Option<Result<String, Distrust>>;
 
 fn take(shown: &Mutex<Shown>) -> Shown {
     shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-fn refused_host(target: &str, shown: &Mutex<Shown>, source: russh::Error) -> ConnectError {
-    let target = target.to_owned();
+fn refused_host(target: String, shown: &Mutex<Shown>, source: russh::Error) -> ConnectError {
     match take(shown) {
-        Shown::Untrusted(shown) => ConnectError::WrongHostKey { target, shown },
-        Shown::Certificate => ConnectError::HostCertificate { target },
-        Shown::Nothing | Shown::Trusted(_) => ConnectError::Protocol { target, source },
+        Some(Err(shown)) => ConnectError::WrongHostKey { target, shown },
+        Some(Ok(_)) | None => ConnectError::Protocol { target, source },
     }
 }
 
-/// Accepts the configured host keys and nothing else. Channels that a target would open are refused by default.
+/// Accepts the host keys that are trusted and nothing else. Channels that a target would open are refused by default.
 pub(super) struct Verifier {
-    trusted: Vec<PublicKey>,
+    expected: Expected,
     // A std mutex: written once in the handshake and read after it.
     shown: Arc<Mutex<Shown>>,
     /// Its server's identification string, from RFC 4253, section 4.2. A std mutex as above.
     software: Arc<Mutex<String>>,
 }
 
+impl Verifier {
+    fn new(expected: Expected) -> Self {
+        Self {
+            expected,
+            shown: Arc::default(),
+            software: Arc::default(),
+        }
+    }
+}
+
 impl client::Handler for Verifier {
     type Error = russh::Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Self::Error> {
-        let verdict = match shown {
-            PublicKeyOrCertificate::Certificate(_) => Shown::Certificate,
-            PublicKeyOrCertificate::PublicKey { key, .. } => {
-                let fingerprint = key.fingerprint(HashAlg::Sha256).to_string();
-                if self.trusted.iter().any(|trusted| trusted.key_data() == key.key_data()) {
-                    Shown::Trusted(fingerprint)
-                } else {
-                    Shown::Untrusted(fingerprint)
-                }
-            }
-        };
-        let accepted = matches!(verdict, Shown::Trusted(_));
-        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = verdict;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let verdict = self.expected.judge(shown, now.as_secs());
+        let accepted = verdict.is_ok();
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
         Ok(accepted)
     }
 

@@ -17,6 +17,7 @@ pub(super) struct Layout {
     dir: PathBuf,
     pub(super) config: PathBuf,
     host_key: PathBuf,
+    host_ca: PathBuf,
     identity: PathBuf,
 }
 
@@ -35,6 +36,7 @@ impl Layout {
         Ok(Self {
             config: dir.join("opspilot.toml"),
             host_key: dir.join("ssh_host_ed25519_key"),
+            host_ca: dir.join("host_ca_ed25519_key"),
             identity: dir.join("keys/target"),
             dir,
         })
@@ -42,11 +44,11 @@ impl Layout {
 
     /// Refuses before anything is asked or written where a file is in the way.
     pub(super) fn refuse_existing(&self) -> anyhow::Result<()> {
-        let publics = [keys::public_path(&self.host_key), keys::public_path(&self.identity)];
+        let private = [&self.host_key, &self.host_ca, &self.identity];
+        let publics = private.map(|path| keys::public_path(path));
         let shipped = shipped::FILES.map(|name| self.dir.join(name));
-        let files = [&self.config, &self.host_key, &self.identity];
-        let existing = files
-            .into_iter()
+        let existing = std::iter::once(&self.config)
+            .chain(private)
             .chain(&publics)
             .chain(&shipped)
             .find(|path| path.symlink_metadata().is_ok());
@@ -68,6 +70,8 @@ pub(super) fn write(layout: &Layout, answers: &Answers) -> anyhow::Result<Made> 
     private_dir(&layout.dir)?;
     private_dir(&layout.dir.join("keys"))?;
     keys::generate(&layout.host_key, "opspilot host key")?;
+    // What `client-config` prints before the daemon has run for the first time.
+    keys::generate(&layout.host_ca, "opspilot host CA")?;
     let identity_line = keys::generate(&layout.identity, "opspilot")?;
     shipped::write(&layout.dir)?;
     write_new(&layout.config, config.as_bytes(), 0o644)?;
@@ -148,7 +152,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Address;
+    use crate::config::{Address, LoginWith};
 
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEo4HKuzJaWry35qGpsqY20qQDVtdhmdpMPvomNWykW";
 
@@ -178,8 +182,8 @@ mod tests {
         assert_eq!(config.users[0].name.as_str(), "alice");
         assert_eq!(config.targets[0].address, answers().address);
         assert_eq!(config.targets[0].login, answers().login);
-        assert_eq!(config.targets[0].identity, made.identity);
-        assert!(config.server.host_keys[0].is_file());
+        assert_eq!(config.targets[0].login_with, LoginWith::Identity(made.identity.clone()));
+        assert!(config.server.host_keys[0].is_file() && config.server.host_ca.is_file());
         assert!(made.identity_line.starts_with("ssh-ed25519 "));
     }
 

@@ -174,7 +174,7 @@ impl Bastion {
     }
 
     /// Takes the host key from where the daemon keeps it, so that no client ever trusts on first use.
-    fn trust_host_key(&self) {
+    pub(crate) fn trust_host_key(&self) {
         let host_key = Key::read(self.dir.path().join("state/ssh_host_ed25519_key"));
         let line = format!("[127.0.0.1]:{} {}\n", self.config.port, host_key.public);
         std::fs::write(self.known_hosts(), line).unwrap();

@@ -22,7 +22,7 @@ const QUESTION: &str = "┌─";
 /// An `ssh` about to be started.
 pub(crate) struct Ssh {
     options: Vec<String>,
-    login: String,
+    destination: String,
     stdin: Vec<u8>,
     askpass: Option<PathBuf>,
 }
@@ -40,12 +40,20 @@ impl Ssh {
             &format!("IdentityFile={}", key.display()),
             &format!("Port={port}"),
         ];
+        let options = options.iter().flat_map(|option| ["-o", option]);
         Self {
-            options: options
-                .iter()
-                .flat_map(|option| ["-o".to_owned(), (*option).to_owned()])
-                .collect(),
-            login: login.to_owned(),
+            options: ["-F", "none"].into_iter().chain(options).map(str::to_owned).collect(),
+            destination: format!("{login}@127.0.0.1"),
+            stdin: Vec::new(),
+            askpass: None,
+        }
+    }
+
+    /// `ssh -F FILE DESTINATION`: what an engineer types who has an `ssh_config`.
+    pub(crate) fn configured(file: &Path, destination: &str) -> Self {
+        Self {
+            options: vec!["-F".to_owned(), file.display().to_string()],
+            destination: destination.to_owned(),
             stdin: Vec::new(),
             askpass: None,
         }
@@ -63,6 +71,13 @@ impl Ssh {
     pub(crate) fn arg(mut self, argument: &str) -> Self {
         self.options.push(argument.to_owned());
         self
+    }
+
+    /// With the agent at `socket` forwarded, and not used otherwise.
+    pub(crate) fn forward_agent(mut self, socket: &Path) -> Self {
+        let agent = self.options.iter_mut().find(|option| *option == "IdentityAgent=none");
+        *agent.unwrap() = format!("IdentityAgent={}", socket.display());
+        self.arg("-A")
     }
 
     /// With variables (`NAME=value NAME=value`) that it asks the server to set.
@@ -109,9 +124,7 @@ impl Ssh {
     /// The program with its arguments and environment; the empty command is a shell.
     pub(crate) fn command(&self, command: &OsStr) -> Command {
         let mut ssh = Command::new("ssh");
-        ssh.args(["-F", "none"])
-            .args(&self.options)
-            .arg(format!("{}@127.0.0.1", self.login));
+        ssh.args(&self.options).arg(&self.destination);
         if !command.is_empty() {
             ssh.arg("--").arg(command);
         }

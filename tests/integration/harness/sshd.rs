@@ -92,6 +92,11 @@ impl Sshd {
         file.write_all(line.as_bytes()).unwrap();
     }
 
+    /// Everything that it has logged.
+    pub(crate) fn log(&self) -> String {
+        log(self.dir.path())
+    }
+
     /// How many sessions were asked of it so far, by its own log: commands, shells and subsystems.
     pub(crate) fn sessions(&self) -> usize {
         log(self.dir.path()).matches("Starting session:").count()

@@ -1,0 +1,82 @@
+//! The bastion's own keys, for its hosts and its two CAs: read, or made on the first start.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::{Algorithm, PrivateKey, PublicKey};
+
+use crate::config::Server;
+
+use super::GatewayError;
+
+/// The keys that stand for the bastion.
+pub(super) struct OwnKeys {
+    /// What it shows to users.
+    pub host: Vec<PrivateKey>,
+    /// Signs host certificates for those who come by `ProxyJump`.
+    pub host_ca: PrivateKey,
+    /// Signs user certificates for targets.
+    pub user_ca: PrivateKey,
+}
+
+impl OwnKeys {
+    /// Reads those that are there, and makes the others.
+    pub(super) fn load(settings: &Server) -> Result<Self, GatewayError> {
+        if settings.host_keys.is_empty() {
+            return Err(GatewayError::NoHostKey);
+        }
+        let load = |path: &PathBuf| {
+            load_or_make(path).map_err(|reason| GatewayError::Key {
+                path: path.clone(),
+                reason,
+            })
+        };
+        Ok(Self {
+            host: settings.host_keys.iter().map(load).collect::<Result<_, _>>()?,
+            host_ca: load(&settings.host_ca)?,
+            user_ca: load(&settings.user_ca)?,
+        })
+    }
+
+    /// The public halves of the host keys.
+    pub(super) fn public_host_keys(&self) -> Vec<PublicKey> {
+        self.host.iter().map(|key| key.public_key().clone()).collect()
+    }
+}
+
+/// Reads a key; makes an Ed25519 key where there is no file. The error says what to do.
+fn load_or_make(path: &Path) -> Result<PrivateKey, String> {
+    match path.metadata() {
+        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
+            Err(format!("others may read it; run chmod 600 {}", path.display()))
+        }
+        Ok(_) => russh::keys::load_secret_key(path, None).map_err(|error| error.to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn make(path: &Path) -> Result<PrivateKey, String> {
+    let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).map_err(|e| e.to_string())?;
+    let text = key.to_openssh(LineEnding::LF).map_err(|error| error.to_string())?;
+    let line = key.public_key().to_openssh().map_err(|error| error.to_string())?;
+    write_new(path, text.as_bytes(), 0o600).map_err(|error| error.to_string())?;
+    // For people and `TrustedUserCAKeys`; nothing here reads it, so one that is there already may stay.
+    if let Err(error) = write_new(&path.with_added_extension("pub"), format!("{line}\n").as_bytes(), 0o644) {
+        tracing::warn!(path = %path.display(), %error, "cannot write the public half of a key");
+    }
+    tracing::info!(path = %path.display(), "made a key");
+    Ok(key)
+}
+
+fn write_new(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
+    if let Some(directory) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
