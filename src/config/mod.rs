@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod destination;
 mod document;
+mod environment;
 mod error;
 mod glob;
 mod keys;
@@ -20,6 +22,7 @@ mod targets;
 mod users;
 mod values;
 
+pub use environment::{accepts_variable, may_be_set};
 pub use error::{ConfigErrors, Problem};
 pub use glob::glob_matches;
 pub use keys::LEAST_RSA_BITS;

@@ -7,7 +7,7 @@ use super::document::{Fault, Table, Value};
 use super::glob::{glob_matches, is_glob};
 use super::names::Names;
 use super::settings::Policy;
-use super::values;
+use super::{destination, values};
 use crate::domain::{Channel, Decision, Level};
 
 /// One policy, whose conditions may only speak of what is there.
@@ -26,6 +26,9 @@ pub(super) fn policy(table: &Table<'_>, names: &Names<'_>) -> Option<Policy> {
             "list what is allowed, as in channels = [\"shell\", \"exec\"]",
         )
         .and_then(|value| value.parse_list(values::word::<Channel>));
+    let forward_to = table.read("forward_to", None, |value| {
+        value.parse_list(destination::pattern).map(Some)
+    });
     let decisions = decisions(table);
     let unknown = decision(table, "unknown");
     let remember = table.read("remember", Duration::ZERO, |value| value.parse(values::duration));
@@ -38,6 +41,7 @@ pub(super) fn policy(table: &Table<'_>, names: &Names<'_>) -> Option<Policy> {
         labels: labels?,
         logins: logins?,
         channels: channels?,
+        forward_to: forward_to?,
         decisions: decisions?,
         unknown: unknown?,
         remember: remember?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::document::{Fault, Table, Value};
 use super::settings::{Confirm, ModelBounds, OnFailure, RecordingsOnFailure, Risk, Server, StoreSettings};
-use super::values;
+use super::{environment, values};
 use crate::domain::Level;
 
 /// Keys of `[store]` that are documented and not there yet.
@@ -39,8 +39,8 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
     let idle_timeout = duration(table, "idle_timeout", 0);
     let keepalive = duration(table, "keepalive", 30);
     let drain_timeout = duration(table, "drain_timeout", 30);
-    let accept_env = table.read("accept_env", vec!["LANG".into(), "LC_*".into()], |value| {
-        value.parse_list(values::environment_name)
+    let accept_env = table.read("accept_env", environment::usual(), |value| {
+        value.parse_list(environment::pattern)
     });
     let session_notice = table.read("session_notice", SESSION_NOTICE.into(), |value| {
         value.parse(values::notice)

@@ -407,6 +407,8 @@ pub struct Policy {
     pub logins: Option<Vec<String>>,
     /// What is allowed; anything else is denied.
     pub channels: Vec<Channel>,
+    /// Where forwards may lead, and what they may listen on, as patterns in lower case; `None` for anywhere.
+    pub forward_to: Option<Vec<String>>,
     /// The decision for each level, low to critical.
     pub decisions: [Decision; Level::ALL.len()],
     /// The decision for what could not be known.

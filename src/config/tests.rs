@@ -123,6 +123,17 @@ fn users_targets_and_policies_arrive() {
 }
 
 #[test]
+fn forwards_may_be_limited_to_destinations() {
+    let limited = VALID.replace("channels = ", "forward_to = [\"DB-1:5432\", \"/run/x\"]\nchannels = ");
+    let policies = parse(&limited).unwrap().policies;
+    assert_eq!(
+        policies[0].forward_to,
+        Some(vec!["db-1:5432".to_owned(), "/run/x".to_owned()])
+    );
+    assert_eq!(parse(VALID).unwrap().policies[0].forward_to, None);
+}
+
+#[test]
 fn relative_paths_have_the_base_that_the_design_gives() {
     let config = parse(VALID).unwrap();
     assert_eq!(config.server.state_dir, Path::new("/etc/opspilot/state"));
@@ -237,6 +248,7 @@ const FAULTS: &[ExpectedFault] = &[
     (r#"login_grace = "20s""#, r#"login_grace = "0s""#, "server.login_grace", "may not be zero", "30s"),
     (r#"login_grace = "20s""#, r#"login_grace = "20""#, "server.login_grace", "`20` is not a duration", "\"5m\""),
     (r#"accept_env = ["LC_*"]"#, r#"accept_env = ["*"]"#, "server.accept_env[0]", "does not name environment", "LC_*"),
+    (r#"accept_env = ["LC_*"]"#, r#"accept_env = ["PATH"]"#, "server.accept_env[0]", "what was not submitted", "set them on the target"),
     (r#"path = "record.db""#, r"recordings = true", "store.recordings", "wrong type (boolean)", "a string"),
     (r#"path = "record.db""#, r#"recordings_on_failure = "deny""#, "store.recordings_on_failure", "not one of end, continue", "one of those"),
     (r#"path = "record.db""#, r"recordings_max_bytes = -1", "store.recordings_max_bytes", "out of range", "0 or above"),

@@ -144,20 +144,6 @@ pub(super) fn host_name(text: &str) -> Result<String, Fault> {
     ))
 }
 
-/// A name of environment variables, with `*` at the end for any rest.
-pub(super) fn environment_name(text: &str) -> Result<String, Fault> {
-    let stem = text.strip_suffix('*').unwrap_or(text);
-    let acceptable = stem.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-        && stem.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if acceptable {
-        return Ok(text.to_owned());
-    }
-    Err(Fault::new(
-        format!("`{text}` does not name environment variables"),
-        "use a name such as \"LANG\", or its beginning and a star: \"LC_*\"",
-    ))
-}
-
 /// Text for people: one line, not empty.
 pub(super) fn title(text: &str) -> Result<String, Fault> {
     if !text.trim().is_empty() && crate::domain::printable_line(text) == text {
@@ -252,13 +238,6 @@ mod tests {
         for bad in ["", " ", "a\nb", "\u{1b}[2J"] {
             assert!(title(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_star_alone_would_pass_every_variable() {
-        assert!(environment_name("*").is_err());
-        assert!(environment_name("LC_*").is_ok());
-        assert!(environment_name("A=B").is_err());
     }
 
     proptest! {

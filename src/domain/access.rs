@@ -26,10 +26,12 @@ pub enum Access {
     },
     /// One connection through the target, or to the user from there.
     Forward {
-        /// `connect` to it, or `listen` on it.
+        /// `connect` to it, `listen` on it, or `accept` a connection to what was listened on.
         verb: &'static str,
         /// `host:port`, or the path of a socket.
         address: String,
+        /// Where an accepted connection comes from, by the target's account.
+        from: Option<String>,
     },
 }
 
@@ -37,7 +39,16 @@ impl Display for Access {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Channel { verb, name } => write!(f, "{verb} {}", quoted(name)),
-            Self::Forward { verb, address } => write!(f, "{verb} {}", quoted(address)),
+            Self::Forward {
+                verb,
+                address,
+                from: None,
+            } => write!(f, "{verb} {}", quoted(address)),
+            Self::Forward {
+                verb,
+                address,
+                from: Some(from),
+            } => write!(f, "{verb} {} from {}", quoted(address), quoted(from)),
             Self::File {
                 operation,
                 path,
@@ -85,5 +96,15 @@ mod tests {
             r"remove 'it'\''s; $(x)'"
         );
         assert_eq!(file(FileOperation::Read, "", None), "read ''");
+        let forward = |from: Option<&str>| Access::Forward {
+            verb: "accept",
+            address: "localhost:8080".to_owned(),
+            from: from.map(str::to_owned),
+        };
+        assert_eq!(forward(None).to_string(), "accept localhost:8080");
+        assert_eq!(
+            forward(Some("[::1]:4000")).to_string(),
+            "accept localhost:8080 from [::1]:4000"
+        );
     }
 }

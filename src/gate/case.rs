@@ -152,7 +152,7 @@ impl Case {
             system_context: self.context_at_submission(),
             context_missing: self.context_missing().map(str::to_owned),
             start: self.start,
-            state_reason: self.state_reason().map(str::to_owned),
+            state_reason: self.state_reason(),
         }
     }
 
@@ -297,11 +297,11 @@ impl Case {
         }
     }
 
-    fn state_reason(&self) -> Option<&'static str> {
+    fn state_reason(&self) -> Option<String> {
         match (&self.request.submission, self.verdict.decision, self.start) {
-            (Submission::Ran { .. }, _, _) => Some("the shell ran it unasked"),
-            (_, Decision::Confirm, Start::Running) => Some("confirmed a short while ago"),
-            _ => None,
+            (Submission::Ran { .. }, _, _) => Some("the shell ran it unasked".to_owned()),
+            (_, Decision::Confirm, Start::Running) => Some("confirmed a short while ago".to_owned()),
+            _ => self.verdict.because.clone(),
         }
     }
 
@@ -417,13 +417,15 @@ fn start(decision: Decision) -> Start {
 fn denial(verdict: &policy::Verdict, assessment: Option<&Assessment>) -> Refusal {
     let because = assessment
         .and_then(|assessment| assessment.reasons.first())
-        .map(|reason| reason.sentence.clone());
-    match &verdict.rule {
-        Some(rule) => Refusal::Denied {
+        .map(|reason| reason.sentence.clone())
+        .or_else(|| verdict.because.clone());
+    match (&verdict.rule, because) {
+        (Some(rule), because) => Refusal::Denied {
             rule: rule.clone(),
             because,
         },
-        None => Refusal::NoPolicy,
+        (None, Some(why)) => Refusal::Never(why),
+        (None, None) => Refusal::NoPolicy,
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::command::Script;
 use crate::config::{Config, ConfigErrors, Target, User};
-use crate::domain::{Channel, Name};
-use crate::policy::{self, Policies};
+use crate::domain::{Access, Channel, Decision, Name};
+use crate::policy::{self, Matter, Policies, Verdict};
 use crate::risk::{Assessment, Assessor, Circumstances, Forest, RiskError};
 
 use super::pending::Claim;
@@ -102,9 +102,35 @@ impl Engine {
     }
 
     /// What the policy says; `None` where user or target are not configured any longer.
-    pub fn decide(&self, claim: &Claim) -> Option<policy::Verdict> {
+    pub fn decide(&self, claim: &Claim) -> Option<Verdict> {
         let (user, target) = (self.user(&claim.user)?, self.target(&claim.target)?);
         let request = policy::Request::new(user, target, &claim.login, claim.channel, &claim.matter);
-        Some(self.policies.decide(&request))
+        let verdict = self.policies.decide(&request);
+        let detour = self.detour(user, target, &claim.matter);
+        Some(match detour {
+            Some(why) if verdict.decision != Decision::Deny => Verdict::denied(None).because(why),
+            _ => verdict,
+        })
+    }
+
+    /// Why a forward would lead past the bastion, if it would: to the SSH server of a target. The right way is named where the
+    /// user may take it.
+    fn detour(&self, user: &User, here: &Target, matter: &Matter) -> Option<String> {
+        let Matter::Access(Access::Forward {
+            verb: "connect",
+            address,
+            ..
+        }) = matter
+        else {
+            return None;
+        };
+        let there = policy::ssh_target_at(&self.config.targets, here, address)?;
+        let bastion = &self.config.server.public_name;
+        Some(if self.policies.admits(user, there, &there.login) {
+            let (user, login, name) = (&user.name, &there.login, &there.name);
+            format!("this is the SSH server of {name}: use ssh -J {user}@{bastion} {login}@{name}")
+        } else {
+            "this is an SSH server behind the bastion, which a forward may not lead to".to_owned()
+        })
     }
 }

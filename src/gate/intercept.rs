@@ -107,6 +107,9 @@ pub enum Refusal {
     /// No policy applies.
     #[error("denied: no policy allows this")]
     NoPolicy,
+    /// No policy could allow it.
+    #[error("denied: {0}")]
+    Never(String),
     /// The user said no.
     #[error("cancelled")]
     Refused,

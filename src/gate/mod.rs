@@ -311,7 +311,7 @@ fn unanswered(refusal: &Refusal) -> Verdict {
         Refusal::Expired(_) => Verdict::Expired,
         Refusal::Abandoned => Verdict::Abandoned,
         Refusal::NoOwner | Refusal::TooManyPending(_) => Verdict::Unanswerable(refusal.to_string()),
-        Refusal::Denied { .. } | Refusal::NoPolicy | Refusal::Refused | Refusal::Unrecorded => {
+        Refusal::Denied { .. } | Refusal::NoPolicy | Refusal::Never(_) | Refusal::Refused | Refusal::Unrecorded => {
             Verdict::Denied(refusal.to_string())
         }
     }

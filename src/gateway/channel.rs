@@ -6,10 +6,12 @@ use russh::ChannelMsg;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Restrictions;
-use crate::domain::printable;
+use crate::domain::{self, printable};
 
 use super::Shared;
 use super::auth::Identity;
+use super::environment::{Environment, passes_variable};
+use super::forward::X11Request;
 use super::intake::Intake;
 use super::session::{Origin, TargetSession};
 use super::tape::Tape;
@@ -67,8 +69,8 @@ fn refusal(who: &Identity, login: Option<&str>) -> String {
 pub(super) struct Setup {
     /// The PTY; `None` without one.
     pub pty: Option<PtyRequest>,
-    /// The variables that the configuration passes on.
-    pub environment: Vec<(String, String)>,
+    /// What else surrounds it.
+    pub environment: Environment,
     /// What is to run.
     pub program: Program,
 }
@@ -131,9 +133,10 @@ async fn attend_target(
             Err(_logged) => return fail(&voice, true, "cannot record this terminal, so nothing is run").await,
         }
     }
+    let environment = setup.environment.agreed(&session).await;
     match setup.program {
-        Program::Exec(command) => exec::attend(session, command, setup.pty, setup.environment, ear, voice).await,
-        Program::Shell => shell::attend(session, setup.pty, setup.environment, ear, voice).await,
+        Program::Exec(command) => exec::attend(session, command, setup.pty, environment, ear, voice).await,
+        Program::Shell => shell::attend(session, setup.pty, environment, ear, voice).await,
         Program::Subsystem(name) => {
             let reason = format!(
                 "the subsystem `{}` is not supported; for scp, use scp -O",
@@ -146,7 +149,7 @@ async fn attend_target(
 
 /// Hears requests until a program is asked for; `None` when the user left first.
 async fn hear_setup(purpose: &Purpose, restrictions: Restrictions, ear: &mut Intake) -> Option<Setup> {
-    let (mut pty, mut environment) = (None, Vec::new());
+    let (mut pty, mut environment) = (None, Environment::default());
     let mut no_color = false;
     loop {
         let program = match ear.next().await? {
@@ -180,9 +183,29 @@ async fn hear_setup(purpose: &Purpose, restrictions: Restrictions, ear: &mut Int
             } => {
                 // https://no-color.org: its presence counts, and it is meant for the bastion's own words too.
                 no_color |= variable_name == "NO_COLOR" && !variable_value.is_empty();
-                if purpose.accepts(&variable_name) && environment.len() < MAX_VARIABLES {
-                    environment.push((variable_name, variable_value));
+                if let Purpose::Target(session) = purpose {
+                    environment.set(session, variable_name, variable_value);
                 }
+                continue;
+            }
+            ChannelMsg::AgentForward { .. } => {
+                environment.agent = !restrictions.no_agent_forwarding;
+                continue;
+            }
+            ChannelMsg::RequestX11 {
+                single_connection: single,
+                x11_authentication_protocol: protocol,
+                x11_authentication_cookie: cookie,
+                x11_screen_number: screen,
+                ..
+            } => {
+                let request = X11Request {
+                    single,
+                    protocol,
+                    cookie,
+                    screen,
+                };
+                environment.x11 = (!restrictions.no_x11_forwarding).then_some(request);
                 continue;
             }
             ChannelMsg::Exec { command, .. } => Program::Exec(command),
@@ -199,37 +222,20 @@ async fn hear_setup(purpose: &Purpose, restrictions: Restrictions, ear: &mut Int
     }
 }
 
-/// Variables passed on for one channel.
-const MAX_VARIABLES: usize = 128;
-
 impl Purpose {
-    fn accepts(&self, variable: &str) -> bool {
+    /// Whether a variable is passed on.
+    pub(super) fn accepts(&self, variable: &str) -> bool {
         match self {
-            Self::Target(session) => accepts_variable(&session.gate().engine().config.server.accept_env, variable),
+            Self::Target(session) => passes_variable(session, variable),
             Self::Console(_) | Self::Refuse(_) => false,
         }
     }
-}
 
-/// Whether a variable may be passed on: by name, or by prefix where the pattern ends in `*`.
-pub(super) fn accepts_variable(accepted: &[String], name: &str) -> bool {
-    accepted.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(prefix) => name.starts_with(prefix),
-        None => name == pattern,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_are_accepted_by_name_or_prefix() {
-        let accepted = ["LANG".to_owned(), "LC_*".to_owned()];
-        assert!(accepts_variable(&accepted, "LANG"));
-        assert!(accepts_variable(&accepted, "LC_ALL"));
-        for refused in ["LANGUAGE", "LD_PRELOAD", "BASH_ENV", "", "lc_all"] {
-            assert!(!accepts_variable(&accepted, refused), "{refused}");
+    /// Whether something of the user's may be lent to the target.
+    pub(super) fn lends(&self, channel: domain::Channel) -> bool {
+        match self {
+            Self::Target(session) => session.permits(channel),
+            Self::Console(_) | Self::Refuse(_) => false,
         }
     }
 }

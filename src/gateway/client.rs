@@ -3,9 +3,12 @@
 //! No handler here waits for a target: the connection would stand still with it. Each session channel has a task of its
 //! own that hears the channel's messages in order; the handlers only answer the requests.
 
+mod forwards;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use russh::keys::Certificate;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
@@ -19,16 +22,20 @@ use super::Shared;
 use super::auth::{Answer, Identity, Login, Question};
 use super::channel;
 use super::door::Stranger;
-use super::forward;
+use super::forward::Address;
 use super::jump::{self, Jump};
 use super::live::Live;
 use super::session::Origin;
 use super::user;
 
-/// Session channels open at once on one connection.
+/// Channels that a client may have open at once on one connection.
 const MAX_CHANNELS: usize = 64;
 /// Environment variables and their bytes accepted on one channel.
 const MAX_ENVIRONMENT: (usize, usize) = (128, 64 * 1024);
+
+/// Told to who comes in while a target has a login in their name signed by their agent.
+const LENT: &str =
+    "a target had your agent sign a login in your name just now; if that was not this one, connect again";
 
 /// How a connection comes to be.
 pub(super) enum Arrival {
@@ -42,6 +49,8 @@ pub(super) enum Arrival {
 pub(super) struct Client {
     shared: Arc<Shared>,
     peer: SocketAddr,
+    /// When it was accepted.
+    since: Instant,
     /// Held until authentication: the place at the door.
     stranger: Option<Stranger>,
     login: Login,
@@ -96,6 +105,7 @@ impl Client {
             login: Login::new(shared.clone(), peer),
             shared,
             peer,
+            since: Instant::now(),
             stranger,
             jump,
             authenticated,
@@ -255,6 +265,11 @@ impl Handler for Client {
             return Err(russh::Error::NotAuthenticated);
         };
         tracing::info!(peer = %self.peer, user = %identity.user, "authenticated");
+        if identity.destination.is_none() && self.shared.lent.signed_since(&identity.user, self.since) {
+            tracing::warn!(peer = %self.peer, user = %identity.user, "a forwarded agent may have been used to log in here");
+            self.purpose = Some(channel::Purpose::Refuse(LENT.to_owned()));
+            return Ok(());
+        }
         let target = identity
             .destination
             .as_ref()
@@ -272,6 +287,7 @@ impl Handler for Client {
                 let origin = Origin {
                     peer: self.peer,
                     client_version,
+                    handle: session.handle(),
                 };
                 channel::Purpose::of(&self.shared, &identity, origin, &self.ended)
             }
@@ -315,7 +331,7 @@ impl Handler for Client {
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
         let Some(jump) = self.jump_to(host, port) else {
-            forward::refuse(reply).await;
+            self.connect(Address::destination(host, port), channel, reply).await;
             return Ok(());
         };
         // Nothing else may be asked for on it.
@@ -355,14 +371,14 @@ impl Handler for Client {
         value: &str,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let engine = self.shared.gate.engine();
+        let purpose = self.purpose.as_ref();
         let accepted = self.channels.get_mut(&channel).is_some_and(|opened| {
             opened.variables += 1;
             opened.variable_bytes += name.len() + value.len();
             !opened.started
                 && opened.variables <= MAX_ENVIRONMENT.0
                 && opened.variable_bytes <= MAX_ENVIRONMENT.1
-                && channel::accepts_variable(&engine.config.server.accept_env, name)
+                && purpose.is_some_and(|purpose| purpose.accepts(name))
         });
         Self::reply(channel, accepted, session)
     }
@@ -405,14 +421,6 @@ impl Handler for Client {
         Ok(())
     }
 
-    async fn agent_request(&mut self, channel: ChannelId, session: &mut Session) -> Result<bool, Self::Error> {
-        let user = session.handle();
-        Ok(match &self.purpose {
-            Some(channel::Purpose::Target(target)) => self.channels.contains_key(&channel) && target.offer_agent(&user),
-            _ => false,
-        })
-    }
-
     async fn x11_request(
         &mut self,
         channel: ChannelId,
@@ -422,7 +430,45 @@ impl Handler for Client {
         _screen: u32,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        Self::reply(channel, false, session)
+        Self::reply(channel, self.lends_display(channel), session)
+    }
+
+    async fn agent_request(&mut self, channel: ChannelId, _session: &mut Session) -> Result<bool, Self::Error> {
+        Ok(self.lends_agent(channel))
+    }
+
+    async fn channel_open_direct_streamlocal(
+        &mut self,
+        channel: Channel<Msg>,
+        path: &str,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.connect(Address::socket(path), channel, reply).await;
+        Ok(())
+    }
+
+    async fn tcpip_forward(&mut self, host: &str, port: &mut u32, _session: &mut Session) -> Result<bool, Self::Error> {
+        let chosen = self.listen(Address::listened_on(host, *port)).await;
+        *port = chosen.map_or(*port, u32::from);
+        Ok(chosen.is_some())
+    }
+
+    async fn cancel_tcpip_forward(
+        &mut self,
+        host: &str,
+        port: u32,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Ok(self.forget(Address::listened_on(host, port)))
+    }
+
+    async fn streamlocal_forward(&mut self, path: &str, _session: &mut Session) -> Result<bool, Self::Error> {
+        Ok(self.listen(Address::socket(path)).await.is_some())
+    }
+
+    async fn cancel_streamlocal_forward(&mut self, path: &str, _session: &mut Session) -> Result<bool, Self::Error> {
+        Ok(self.forget(Address::socket(path)))
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _session: &mut Session) -> Result<(), Self::Error> {

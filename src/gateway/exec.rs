@@ -15,6 +15,7 @@ use crate::terminal::prompt;
 use crate::terminal::{self, AnswerReader, FirstLine, LoginShell, Lost, Question, ShellGate, StdinCode};
 
 use super::ask::{answered, console, terminal_block};
+use super::environment::Environment;
 use super::gated::{GatedTerminal, Over};
 use super::heard::Heard;
 use super::held::Held;
@@ -33,7 +34,7 @@ pub(super) async fn attend(
     session: Arc<TargetSession>,
     command: Vec<u8>,
     pty: Option<PtyRequest>,
-    environment: Vec<(String, String)>,
+    environment: Environment,
     ear: Intake,
     voice: Voice,
 ) -> Result<(), Gone> {
@@ -68,7 +69,7 @@ pub(super) async fn attend(
 pub(super) async fn attend_opaque_shell(
     session: Arc<TargetSession>,
     pty: Option<PtyRequest>,
-    environment: Vec<(String, String)>,
+    environment: Environment,
     ear: Intake,
     voice: Voice,
 ) -> Result<(), Gone> {
@@ -101,7 +102,7 @@ struct Whole {
     session: Arc<TargetSession>,
     starts: Starts,
     pty: Option<PtyRequest>,
-    environment: Vec<(String, String)>,
+    environment: Environment,
     ear: Intake,
     voice: Voice,
     held: Held,
@@ -123,7 +124,7 @@ impl Whole {
         session: Arc<TargetSession>,
         starts: Starts,
         pty: Option<PtyRequest>,
-        environment: Vec<(String, String)>,
+        environment: Environment,
         ear: Intake,
         voice: Voice,
     ) -> Self {

@@ -3,8 +3,9 @@
 //! The SSH library re-credits a channel's window on receipt and stops reading the whole connection when nobody takes what
 //! it received. Two directions that wait for one another's window would then stand still for good. So a task of its own
 //! always takes. What a user sends and a target has not taken waits in memory and then in an unnamed temporary file: the
-//! user's connection goes on, and with it what the user is sent. What a target sends waits in memory only: beyond its
-//! bound the target has to wait, as it should for a user who reads slowly.
+//! user's connection goes on, and with it what the user is sent. What a target's program sends waits in memory only: beyond
+//! its bound the target has to wait, as it should for a user who reads slowly. Forwards wait in a file both ways: there are
+//! many on one connection, and one that nobody reads must not stop the others.
 
 use std::fs::File;
 use std::io;
@@ -16,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use russh::{ChannelMsg, ChannelReadHalf};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
 
 use super::tape::Tape;
 use super::user::Size;
@@ -36,6 +38,8 @@ pub(super) struct Intake {
     room: Arc<Semaphore>,
     /// Where the sizes of the user's window are recorded.
     tape: Option<Tape>,
+    /// Cancelled when the other side has closed the channel, or is gone.
+    closed: CancellationToken,
 }
 
 enum Item {
@@ -54,8 +58,9 @@ struct Spilled {
 }
 
 impl Intake {
-    /// Takes what a user sends; what memory has no room for waits in an unnamed file in `directory`.
-    pub(super) fn from_user(half: ChannelReadHalf, directory: PathBuf) -> Self {
+    /// Takes what must not stop its connection: what a user sends, and forwards either way. What memory has no room for waits in
+    /// an unnamed file in `directory`.
+    pub(super) fn spilling(half: ChannelReadHalf, directory: PathBuf) -> Self {
         Self::new(half, Some(Spill::new(directory)))
     }
 
@@ -79,6 +84,7 @@ impl Intake {
             reading: None,
             room: Arc::new(Semaphore::new(0)),
             tape: None,
+            closed: CancellationToken::new(),
         };
         (said, intake)
     }
@@ -87,13 +93,26 @@ impl Intake {
         let room = Arc::new(Semaphore::new(IN_MEMORY));
         // Unbounded in items, bounded in bytes: those without data are few and small.
         let (backlog, items) = mpsc::unbounded_channel();
-        tokio::spawn(take(half, backlog, room.clone(), spill));
+        let closed = CancellationToken::new();
+        let taking = take(half, backlog, room.clone(), spill, closed.clone());
+        let gone = closed.clone().drop_guard();
+        tokio::spawn(async move {
+            taking.await;
+            drop(gone);
+        });
         Self {
             items,
             reading: None,
             room,
             tape: None,
+            closed,
         }
+    }
+
+    /// Cancelled when the other side takes nothing any more, while what it has sent may still wait here: the SSH library would
+    /// let a write to it wait for ever.
+    pub(super) fn closed(&self) -> &CancellationToken {
+        &self.closed
     }
 
     /// Records the sizes of the user's window from here on.
@@ -208,8 +227,12 @@ async fn take(
     backlog: mpsc::UnboundedSender<Item>,
     room: Arc<Semaphore>,
     mut spill: Option<Spill>,
+    closed: CancellationToken,
 ) {
     while let Some(message) = half.wait().await {
+        if matches!(message, ChannelMsg::Close) {
+            closed.cancel();
+        }
         let item = match keep(message, &room, &mut spill).await {
             Ok(Some(item)) => item,
             Ok(None) => return,

@@ -93,7 +93,7 @@ pub(super) async fn serve(
     let (ear, voice) = channel.split();
     let (authenticated, ended) = (CancellationToken::new(), closed.child_token());
     let directory = shared.gate.engine().config.server.state_dir.clone();
-    let stream = jump_stream::new(Intake::from_user(ear, directory), voice.make_writer(), ended.clone());
+    let stream = jump_stream::new(Intake::spilling(ear, directory), voice.make_writer(), ended.clone());
     let config = inner_config(&shared, &jump.target);
     let login_grace = shared.gate.engine().config.server.login_grace;
     let arrival = Arrival::Jump(Box::new(jump));

@@ -8,6 +8,7 @@ mod channel;
 mod client;
 mod console;
 mod door;
+mod environment;
 mod exec;
 mod forward;
 mod gated;
@@ -104,6 +105,10 @@ struct Shared {
     guard: Guard,
     live: LiveSessions,
     own_execs: Arc<OwnExecs>,
+    /// The public halves of the host keys, as they stand in SSH messages.
+    host_keys: Vec<Vec<u8>>,
+    /// The users whom forwarded agents were asked to log in as.
+    lent: forward::Lent,
     tasks: TaskTracker,
     /// Cancelled when every connection must end.
     stopping: CancellationToken,
@@ -126,7 +131,11 @@ impl Gateway {
             };
             listeners.push(TcpListener::bind(address).await.map_err(listen)?);
         }
+        let public = keys.public_host_keys();
+        let host_keys = public.iter().filter_map(|key| key.to_bytes().ok()).collect();
         let shared = Shared {
+            host_keys,
+            lent: forward::Lent::default(),
             server_config: ssh::server_config(settings, keys.host.clone()),
             keys,
             gate,

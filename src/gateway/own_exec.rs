@@ -16,6 +16,7 @@ use crate::context::{self, ProbeError, Snapshot};
 use crate::domain::Name;
 use crate::terminal::{LoginShell, probe};
 
+use super::environment::Environment;
 use super::target::Connection;
 use super::target_channel::{StartError, TargetChannel, TargetEar, TargetVoice};
 
@@ -177,7 +178,8 @@ async fn take_snapshot(own_execs: &OwnExecs, account: &Account, waiting: &[Wante
 /// Runs a command without a PTY and collects its standard output, within limits.
 async fn run(connection: &Connection, command: Vec<u8>) -> Result<Vec<u8>, OwnExecError> {
     let deadline = Instant::now() + TIME_LIMIT;
-    let opening = TargetChannel::open(connection, None, &[]);
+    let alone = Environment::default();
+    let opening = TargetChannel::open(connection, None, &alone);
     let channel = timeout_at(deadline.into(), opening)
         .await
         .map_err(|_| OwnExecError::TimedOut)??;

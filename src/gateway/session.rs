@@ -1,36 +1,40 @@
 //! One SSH connection of a user to one target: what its channels share.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use russh::server;
-use tokio::sync::OnceCell;
+use russh::server::Handle;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{LoginWith, ProbeMode, Target};
 use crate::context::Snapshot;
-use crate::domain::{Name, SessionId};
+use crate::domain::{Channel, Name, SessionId};
 use crate::gate::{self, Boxed, Gate, Observe, Observer};
 use crate::store::{NewSession, SessionEnd, Store, StoreError};
 use crate::terminal::LoginShell;
 
 use super::Shared;
+use super::forward::{Invited, MAX_VISITORS};
 use super::login::Means;
 use super::own_exec::OwnExecError;
 use super::pool::{Offer, Place, Pool};
-use super::target::{Caller, ConnectError, Connection};
+use super::target::{Caller, ConnectError, Connection, Visitors};
 
 /// Where a connection comes from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Origin {
     /// The client's address.
     pub peer: SocketAddr,
     /// What the client calls itself, made printable.
     pub client_version: String,
+    /// The connection itself, to open channels on.
+    pub handle: Handle,
 }
 
 /// One SSH connection of a user to one target.
@@ -50,7 +54,11 @@ pub(super) struct TargetSession {
     connection: OnceCell<Arc<Connection>>,
     pool: Pool<Connection>,
     /// The user's connection, once they have offered their agent on it.
-    agent: OnceLock<server::Handle>,
+    agent: OnceLock<Handle>,
+    /// What the target may open channels for.
+    pub(super) invited: Invited,
+    /// Places for the channels that it opens.
+    pub(super) visitors: Arc<Semaphore>,
 }
 
 impl TargetSession {
@@ -77,16 +85,40 @@ impl TargetSession {
             connection,
             pool: Pool::default(),
             agent: OnceLock::new(),
+            invited: Invited::default(),
+            visitors: Arc::new(Semaphore::new(MAX_VISITORS)),
         }
     }
 
+    /// Where the user connects from.
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.origin.peer
+    }
+
+    /// The user's connection, to open channels on.
+    pub(super) fn user_handle(&self) -> &Handle {
+        &self.origin.handle
+    }
+
     /// Takes the user's agent, where the target is logged in to with it. Says whether it is.
-    pub(super) fn offer_agent(&self, user: &server::Handle) -> bool {
+    pub(super) fn offer_agent(&self) -> bool {
         let wanted = self.with_target(|target| target.login_with == LoginWith::Agent) == Some(true);
         if wanted {
-            self.agent.get_or_init(|| user.clone());
+            self.agent.get_or_init(|| self.user_handle().clone());
         }
         wanted
+    }
+
+    /// Where what is sent faster than it is taken waits.
+    pub(super) fn spill_directory(&self) -> PathBuf {
+        self.gate().engine().config.server.state_dir.clone()
+    }
+
+    /// Whether the policy lists a channel here, for anything at all.
+    pub(super) fn permits(&self, channel: Channel) -> bool {
+        self.gate()
+            .engine()
+            .permits(&self.user, &self.target, &self.login, channel)
     }
 
     /// The number of the next channel that is recorded, from 1.
@@ -144,7 +176,7 @@ impl TargetSession {
     /// The connection to the target; made at the first call.
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, ConnectError> {
         let connect = || async {
-            let connection = self.connect().await?;
+            let connection = self.connect(true).await?;
             drop(self.pool.add(connection.clone()));
             Ok(connection)
         };
@@ -164,7 +196,7 @@ impl TargetSession {
             Offer::Place(place) => return Ok(place),
             Offer::Open(opening) => opening,
         };
-        match self.connect().await {
+        match self.connect(false).await {
             Ok(connection) => Ok(opening.made(connection)),
             Err(error) => {
                 // A target may limit the connections that it takes.
@@ -174,7 +206,7 @@ impl TargetSession {
         }
     }
 
-    async fn connect(&self) -> Result<Arc<Connection>, ConnectError> {
+    async fn connect(&self, is_first: bool) -> Result<Arc<Connection>, ConnectError> {
         let engine = self.gate().engine();
         let target = engine
             .target(&self.target)
@@ -187,6 +219,10 @@ impl TargetSession {
                 user_ca: &self.shared.keys.user_ca,
                 key_id: format!("{}@{}", self.user, self.id),
                 agent: self.agent.get(),
+            },
+            visitors: Visitors {
+                invited: self.invited.clone(),
+                is_first,
             },
         };
         Ok(Arc::new(Connection::open(target, caller).await?))

@@ -7,6 +7,7 @@ use crate::config::ShellGate as Mode;
 use crate::domain::{Channel, Dialect};
 use crate::terminal::{LineGate, LoginShell, ScreenGate, ShellGate};
 
+use super::environment::Environment;
 use super::exec::attend_opaque_shell;
 use super::gated::{GatedTerminal, Over};
 use super::heard::Heard;
@@ -21,7 +22,7 @@ use super::user::{Gone, PtyRequest, REFUSED, Voice, fail, refuse, say};
 pub(super) async fn attend(
     session: Arc<TargetSession>,
     pty: Option<PtyRequest>,
-    environment: Vec<(String, String)>,
+    environment: Environment,
     mut ear: Intake,
     voice: Voice,
 ) -> Result<(), Gone> {
@@ -102,7 +103,7 @@ async fn leave(over: Over, heard: &Heard, voice: &Voice) -> Result<(), Gone> {
 async fn start(
     place: Place<Connection>,
     pty: &PtyRequest,
-    environment: &[(String, String)],
+    environment: &Environment,
     bootstrap: Option<Vec<u8>>,
 ) -> Result<TargetChannel, StartError> {
     let mut channel = TargetChannel::open_in(place, Some(pty), environment).await?;

@@ -1,17 +1,19 @@
 //! The connection to a target: reached, its host key checked, logged in.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use russh::Names;
-use russh::client;
+use russh::client::{self, ChannelOpenHandle, Msg};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
+use russh::{Channel, ChannelOpenFailure, Names};
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config::{Address, HostTrust, LoginWith, Server, Target};
 
+use super::forward::{self, Invited, Purpose, Visitor};
 use super::host_check::{Distrust, Expected};
 use super::login::{Credential, LoginError, Means};
 use super::ssh::{self, READ_BUFFER};
@@ -76,6 +78,8 @@ pub(super) struct Caller<'a> {
     pub login: &'a str,
     /// What is at hand to log in with.
     pub means: Means<'a>,
+    /// The channels that the target may open.
+    pub visitors: Visitors,
 }
 
 impl Connection {
@@ -104,7 +108,7 @@ impl Connection {
             LoginWith::Agent => caller.own_keys,
             _ => Vec::new(),
         };
-        let verifier = Verifier::new(Expected::of(target, trust, never));
+        let verifier = Verifier::new(Expected::of(target, trust, never), caller.visitors);
         let (shown, software) = (verifier.shown.clone(), verifier.software.clone());
         let socket = BufReader::with_capacity(READ_BUFFER, connect(target).await?);
         let connecting = client::connect_stream(config, socket, verifier).await;
@@ -138,8 +142,47 @@ impl Connection {
     }
 
     /// Opens a session channel.
-    pub(super) async fn open_session(&self) -> Result<russh::Channel<client::Msg>, russh::Error> {
+    pub(super) async fn open_session(&self) -> Result<Channel<Msg>, russh::Error> {
         self.handle.channel_open_session().await
+    }
+
+    /// Opens a connection from the target to a host and port, for a user who comes from `origin`.
+    pub(super) async fn open_tcp(
+        &self,
+        host: String,
+        port: u16,
+        origin: SocketAddr,
+    ) -> Result<Channel<Msg>, russh::Error> {
+        let (from, from_port) = (origin.ip().to_string(), u32::from(origin.port()));
+        self.handle
+            .channel_open_direct_tcpip(host, u32::from(port), from, from_port)
+            .await
+    }
+
+    /// Opens a connection to a socket on the target.
+    pub(super) async fn open_socket(&self, path: String) -> Result<Channel<Msg>, russh::Error> {
+        self.handle.channel_open_direct_streamlocal(path).await
+    }
+
+    /// Has the target listen on a port; port 0 leaves it the choice, which is the answer.
+    pub(super) async fn listen_tcp(&self, host: &str, port: u16) -> Result<u16, russh::Error> {
+        let chosen = self.handle.tcpip_forward(host, u32::from(port)).await?;
+        u16::try_from(chosen).map_err(|_| russh::Error::Inconsistent)
+    }
+
+    /// Has it listen there no longer.
+    pub(super) async fn unlisten_tcp(&self, host: &str, port: u16) -> Result<(), russh::Error> {
+        self.handle.cancel_tcpip_forward(host, u32::from(port)).await
+    }
+
+    /// Has the target listen on a socket.
+    pub(super) async fn listen_socket(&self, path: &str) -> Result<(), russh::Error> {
+        self.handle.streamlocal_forward(path).await
+    }
+
+    /// Has it listen there no longer.
+    pub(super) async fn unlisten_socket(&self, path: &str) -> Result<(), russh::Error> {
+        self.handle.cancel_streamlocal_forward(path).await
     }
 }
 
@@ -190,21 +233,57 @@ fn refused_host(target: String, shown: &Mutex<Shown>, source: russh::Error) -> C
     }
 }
 
-/// Accepts the host keys that are trusted and nothing else. Channels that a target would open are refused by default.
+/// Leads the channels that a target opens to who invited them; when the first connection has ended, nobody is invited any longer.
+pub(super) struct Visitors {
+    pub invited: Invited,
+    pub is_first: bool,
+}
+
+impl Visitors {
+    async fn visit(&self, purpose: Purpose, visitor: Visitor) -> Result<(), russh::Error> {
+        self.invited.visit(&purpose, visitor).await;
+        Ok(())
+    }
+}
+
+impl Drop for Visitors {
+    fn drop(&mut self) {
+        if self.is_first {
+            self.invited.withdraw_all();
+        }
+    }
+}
+
+/// A channel that a target opens, from the host and port that it tells.
+fn visitor(channel: Channel<Msg>, reply: ChannelOpenHandle, host: &str, port: u32) -> Visitor {
+    let from = (host.to_owned(), port);
+    Visitor { channel, reply, from }
+}
+
+/// Refuses a channel that nothing invites: the SSH library would accept it.
+async fn uninvited(reply: ChannelOpenHandle) -> Result<(), russh::Error> {
+    tracing::info!("a target wanted to open a channel of a kind that only clients open");
+    reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await;
+    Ok(())
+}
+
+/// Accepts the host keys that are trusted and nothing else, and the channels that are invited.
 pub(super) struct Verifier {
     expected: Expected,
     // A std mutex: written once in the handshake and read after it.
     shown: Arc<Mutex<Shown>>,
     /// Its server's identification string, from RFC 4253, section 4.2. A std mutex as above.
     software: Arc<Mutex<String>>,
+    visitors: Visitors,
 }
 
 impl Verifier {
-    fn new(expected: Expected) -> Self {
+    fn new(expected: Expected, visitors: Visitors) -> Self {
         Self {
             expected,
             shown: Arc::default(),
             software: Arc::default(),
+            visitors,
         }
     }
 }
@@ -229,6 +308,92 @@ impl client::Handler for Verifier {
         let software = String::from_utf8_lossy(session.remote_sshid()).into_owned();
         *self.software.lock().unwrap_or_else(PoisonError::into_inner) = software;
         Ok(())
+    }
+
+    async fn server_channel_open_forwarded_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        connected_address: &str,
+        connected_port: u32,
+        originator_address: &str,
+        originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        let Ok(address) = forward::Address::listened_on(connected_address, connected_port) else {
+            return uninvited(reply).await;
+        };
+        let visitor = visitor(channel, reply, originator_address, originator_port);
+        self.visitors.visit(Purpose::Listener(address), visitor).await
+    }
+
+    async fn server_channel_open_forwarded_streamlocal(
+        &mut self,
+        channel: Channel<Msg>,
+        socket_path: &str,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        let Ok(address) = forward::Address::socket(socket_path) else {
+            return uninvited(reply).await;
+        };
+        let visitor = visitor(channel, reply, "", 0);
+        self.visitors.visit(Purpose::Listener(address), visitor).await
+    }
+
+    async fn server_channel_open_agent_forward(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        self.visitors
+            .visit(Purpose::Agent, visitor(channel, reply, "", 0))
+            .await
+    }
+
+    async fn server_channel_open_x11(
+        &mut self,
+        channel: Channel<Msg>,
+        originator_address: &str,
+        originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        let visitor = visitor(channel, reply, originator_address, originator_port);
+        self.visitors.visit(Purpose::X11, visitor).await
+    }
+
+    async fn server_channel_open_session(
+        &mut self,
+        _channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        uninvited(reply).await
+    }
+
+    async fn server_channel_open_direct_tcpip(
+        &mut self,
+        _channel: Channel<Msg>,
+        _host: &str,
+        _port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        uninvited(reply).await
+    }
+
+    async fn server_channel_open_direct_streamlocal(
+        &mut self,
+        _channel: Channel<Msg>,
+        _path: &str,
+        reply: ChannelOpenHandle,
+        _session: &mut client::Session,
+    ) -> Result<(), Self::Error> {
+        uninvited(reply).await
     }
 }
 

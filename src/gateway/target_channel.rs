@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelWriteHalf, Sig};
 
+use super::environment::Environment;
 use super::intake::Intake;
 use super::pool::Place;
 use super::target::Connection;
@@ -35,7 +36,7 @@ impl TargetChannel {
     pub(super) async fn open_in(
         place: Place<Connection>,
         pty: Option<&PtyRequest>,
-        environment: &[(String, String)],
+        environment: &Environment,
     ) -> Result<Self, StartError> {
         let mut channel = Self::open(&place.connection, pty, environment).await?;
         channel.ear.place = Some(place);
@@ -46,7 +47,7 @@ impl TargetChannel {
     pub(super) async fn open(
         connection: &Connection,
         pty: Option<&PtyRequest>,
-        environment: &[(String, String)],
+        environment: &Environment,
     ) -> Result<Self, StartError> {
         let (half, voice) = connection.open_session().await?.split();
         let ear = Intake::from_target(half);
@@ -58,9 +59,7 @@ impl TargetChannel {
             },
             voice: TargetVoice { voice },
         };
-        for (name, value) in environment {
-            channel.voice.voice.set_env(false, name, value).await?;
-        }
+        channel.voice.surround(environment).await?;
         if let Some(PtyRequest { term, size, modes, .. }) = pty {
             let Size {
                 columns,
@@ -135,6 +134,23 @@ pub(super) struct TargetVoice {
 }
 
 impl TargetVoice {
+    /// Asks for what surrounds the program. A target that refuses a part of it leaves that out; no answer is wanted.
+    async fn surround(&self, environment: &Environment) -> Result<(), russh::Error> {
+        for (name, value) in &environment.variables {
+            self.voice.set_env(false, name, value).await?;
+        }
+        if environment.agent {
+            self.voice.agent_forward(false).await?;
+        }
+        if let Some(x11) = &environment.x11 {
+            let (protocol, cookie) = (x11.protocol.as_str(), x11.cookie.as_str());
+            self.voice
+                .request_x11(false, x11.single, protocol, cookie, x11.screen)
+                .await?;
+        }
+        Ok(())
+    }
+
     /// Runs a command; `ear` hears whether the target accepts it.
     pub(super) async fn exec(&self, ear: &mut TargetEar, command: Vec<u8>) -> Result<(), StartError> {
         self.voice.exec(true, command).await?;

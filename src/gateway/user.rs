@@ -107,7 +107,7 @@ pub(super) fn split(
     let id = channel.id();
     let (ear, half) = channel.split();
     (
-        Intake::from_user(ear, directory),
+        Intake::spilling(ear, directory),
         Voice {
             id,
             half,

@@ -1,12 +1,16 @@
 //! Who may run what where. Pure: the settings and a request in, a verdict out.
 
 mod access;
+mod destination;
+mod forward;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::{Policy, Target, User, glob_matches};
 use crate::domain::{Access, Channel, Decision, Level, Name};
+
+pub use forward::ssh_target_at;
 
 /// The policies of a configuration, in order; the first whose conditions hold decides.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +53,8 @@ pub struct Verdict {
     pub rule: Option<String>,
     /// For how long a yes holds for the same command. Zero for never: always so for what is `critical` or unknown.
     pub remember: Duration,
+    /// Why it is denied, where that is more than the policy's decision.
+    pub because: Option<String>,
 }
 
 impl Policies {
@@ -67,17 +73,24 @@ impl Policies {
         if !covers(policy, request.channel) {
             return Verdict::denied(Some(policy.name.clone()));
         }
+        let rule = Some(policy.name.clone());
         let (decision, remember) = match request.matter {
             Matter::Command(level) => {
                 let decision = decision_for(policy, *level);
                 (decision, remember_for(policy, decision, *level))
             }
-            Matter::Access(access) => access::decide(policy, access),
+            Matter::Access(access) => {
+                if let Some(why) = forward::objection(policy, access) {
+                    return Verdict::denied(rule).because(why);
+                }
+                access::decide(policy, access)
+            }
         };
         Verdict {
             decision,
-            rule: Some(policy.name.clone()),
+            rule,
             remember,
+            because: None,
         }
     }
 
@@ -118,11 +131,23 @@ impl<'a> Request<'a> {
 }
 
 impl Verdict {
-    fn denied(rule: Option<String>) -> Self {
+    /// A denial, by the policy `rule` or because none allows it.
+    #[must_use]
+    pub fn denied(rule: Option<String>) -> Self {
         Self {
             decision: Decision::Deny,
             rule,
             remember: Duration::ZERO,
+            because: None,
+        }
+    }
+
+    /// The same, with the reason.
+    #[must_use]
+    pub fn because(self, why: String) -> Self {
+        Self {
+            because: Some(why),
+            ..self
         }
     }
 }

@@ -16,6 +16,7 @@ fn policy(name: &str) -> Policy {
         labels: BTreeMap::new(),
         logins: None,
         channels: vec![Channel::Shell, Channel::Exec],
+        forward_to: None,
         decisions: [Decision::Allow, Decision::Warn, Decision::Confirm, Decision::Deny],
         unknown: Decision::Confirm,
         remember: Duration::from_mins(1),

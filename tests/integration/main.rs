@@ -22,6 +22,7 @@ mod demo;
 mod differential;
 mod exec;
 mod floors;
+mod forward;
 mod inner_shells;
 mod login;
 mod matrix;

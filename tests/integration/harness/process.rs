@@ -22,12 +22,6 @@ impl Child {
         Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
     }
 
-    /// Its process id.
-    #[allow(dead_code, reason = "for the benches")]
-    pub(crate) fn id(&self) -> u32 {
-        self.0.id()
-    }
-
     /// Sends a signal by its name (`TERM`, `HUP`, `KILL`).
     pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
@@ -35,6 +29,11 @@ impl Child {
             .status()
             .unwrap();
         assert!(status.success(), "kill -s {name} failed");
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// Whether it has not ended.
