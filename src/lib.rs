@@ -14,5 +14,6 @@ pub mod gateway;
 pub mod policy;
 pub mod recording;
 pub mod risk;
+pub mod sftp;
 pub mod store;
 pub mod terminal;

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use serde::Serialize;
 
 use super::ConfigArg;
-use crate::command;
+use crate::command::{self, Script};
 use crate::config::{Config, Target, User};
 use crate::domain::{Channel, Decision, Dialect, Level, Name, printable_line};
 use crate::policy::{Matter, Policies, Request, Verdict};
@@ -46,9 +46,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let assessor = Assessor::load(&config.risk)?;
     let (user, target) = (user(&config, &args.user)?, target(&config, &args.target)?);
     let login = login(target, args.login.as_deref())?;
-    let assessment = assess(&assessor, target, &args);
-    let matter = Matter::Command(Some(assessment.level));
-    let request = Request::new(user, target, login, args.channel, &matter);
+    let script = command::parse(&args.cmd, args.shell);
+    let assessment = assess(&assessor, target, &script);
+    let (channel, matter) = matter(args.channel, &script, assessment.level);
+    let request = Request::new(user, target, login, channel, &matter);
     let verdict = Policies::new(&config.policies).decide(&request);
     let answer = Answer::new(&request, &assessment, &verdict);
     super::print(|out| {
@@ -61,12 +62,20 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn assess(assessor: &Assessor, target: &Target, args: &Args) -> Assessment {
+/// What is decided about, and through which channel it goes: an exec request may be a transfer.
+fn matter(channel: Channel, script: &Script, level: Level) -> (Channel, Matter) {
+    match command::transfer(script).filter(|_| channel == Channel::Exec) {
+        Some(transfer) => (transfer.channel, Matter::Transfer(Some(level), transfer.touches)),
+        None => (channel, Matter::Command(Some(level))),
+    }
+}
+
+fn assess(assessor: &Assessor, target: &Target, script: &Script) -> Assessment {
     let circumstances = Circumstances {
         environment: target.labels.get("env").map(String::as_str),
         ..Circumstances::default()
     };
-    assessor.assess(&command::parse(&args.cmd, args.shell), &circumstances)
+    assessor.assess(script, &circumstances)
 }
 
 fn user<'c>(config: &'c Config, name: &Name) -> anyhow::Result<&'c User> {

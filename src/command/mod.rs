@@ -29,6 +29,7 @@ mod scan;
 mod splitter;
 mod stdin;
 mod token;
+mod transfer;
 mod unwrap;
 mod variables;
 mod walk;
@@ -47,6 +48,7 @@ pub use pattern::pattern;
 pub use redact::redact;
 pub use splitter::{MAX_UNIT, Piece, Splitter};
 pub use stdin::{Interpreted, Stdin, password_on_stdin, program_on_stdin};
+pub use transfer::{Transfer, transfer};
 
 /// One submitted command, brought down to what it would run.
 #[derive(Debug, Clone)]

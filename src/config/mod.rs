@@ -7,11 +7,13 @@ mod destination;
 mod document;
 mod environment;
 mod error;
+mod files;
 mod glob;
 mod keys;
 mod known_hosts;
 mod names;
 mod options;
+mod path_pattern;
 mod policies;
 mod secrets;
 mod sections;
@@ -27,11 +29,12 @@ pub use error::{ConfigErrors, Problem};
 pub use glob::glob_matches;
 pub use keys::LEAST_RSA_BITS;
 pub use known_hosts::{HostTrust, KnownHostsError};
+pub use path_pattern::PathPattern;
 pub use secrets::{PasswordHash, TotpSecret};
 pub use settings::{
-    Address, AuthMethod, AuthorizedKey, Conditions, Config, Confirm, HostKeys, LoginWith, ModelBounds, OnFailure,
-    Policy, ProbeMode, RecordingsOnFailure, Restrictions, Risk, Server, ShellGate, StoreSettings, Target, TrustedCa,
-    User, UserKind,
+    Address, AuthMethod, AuthorizedKey, Conditions, Config, Confirm, FileRule, HostKeys, LoginWith, ModelBounds,
+    OnFailure, Policy, ProbeMode, RecordingsOnFailure, Restrictions, Risk, Server, ShellGate, StoreSettings, Target,
+    TrustedCa, User, UserKind,
 };
 pub use sources::Sources;
 pub use values::AddressError;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::document::{Fault, Table, Value};
+use super::files;
 use super::glob::{glob_matches, is_glob};
 use super::names::Names;
 use super::settings::Policy;
@@ -32,6 +33,7 @@ pub(super) fn policy(table: &Table<'_>, names: &Names<'_>) -> Option<Policy> {
     let decisions = decisions(table);
     let unknown = decision(table, "unknown");
     let remember = table.read("remember", Duration::ZERO, |value| value.parse(values::duration));
+    let files = table.tables("files").iter().map(files::rule).collect::<Vec<_>>();
     table.finish(&[]);
     Some(Policy {
         name: name?,
@@ -45,6 +47,7 @@ pub(super) fn policy(table: &Table<'_>, names: &Names<'_>) -> Option<Policy> {
         decisions: decisions?,
         unknown: unknown?,
         remember: remember?,
+        files: files.into_iter().collect::<Option<_>>()?,
     })
 }
 

@@ -10,9 +10,10 @@ use russh::keys::PublicKey;
 use russh::keys::ssh_key::public::KeyData;
 
 use super::error::Problem;
+use super::path_pattern::PathPattern;
 use super::secrets::{PasswordHash, TotpSecret};
 use super::sources::Sources;
-use crate::domain::{Channel, Decision, Level, Name};
+use crate::domain::{Channel, Decision, FileOperation, Level, Name};
 
 /// One whole configuration.
 #[derive(Debug, Clone)]
@@ -415,4 +416,17 @@ pub struct Policy {
     pub unknown: Decision,
     /// For how long the same command is not asked about again; zero for never.
     pub remember: Duration,
+    /// What is decided about files apart, in order: the first that matches decides. None matches: what `channels` list is allowed.
+    pub files: Vec<FileRule>,
+}
+
+/// `files` of a policy: what is decided about some files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRule {
+    /// What is done to them; never empty.
+    pub operations: Vec<FileOperation>,
+    /// Absolute patterns for [`PathPattern`](super::PathPattern); never empty.
+    pub paths: Vec<PathPattern>,
+    /// The decision.
+    pub action: Decision,
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::{Channel, Decision, Level};
+use crate::domain::{Channel, Decision, FileOperation, Level};
 
 /// Every section once, one key a line; `faults` changes one line of it and expects that line in the error.
 const VALID: &str = r#"[server]
@@ -57,6 +57,7 @@ high = "confirm"
 critical = "deny"
 unknown = "confirm"
 remember = "5m"
+files = [{ ops = ["write", "remove"], paths = ["/etc/**"], action = "deny" }]
 "#;
 
 /// An RSA key that can be broken.
@@ -120,6 +121,12 @@ fn users_targets_and_policies_arrive() {
         (policy.unknown, policy.remember),
         (Decision::Confirm, Duration::from_mins(5))
     );
+    let files = FileRule {
+        operations: vec![FileOperation::Write, FileOperation::Remove],
+        paths: vec![PathPattern::new("/etc/**").unwrap()],
+        action: Decision::Deny,
+    };
+    assert_eq!(policy.files, [files]);
 }
 
 #[test]
@@ -256,6 +263,12 @@ const FAULTS: &[ExpectedFault] = &[
     (r#"path = "record.db""#, r"retention_days = 365", "store.retention_days", "not supported by this version", "remove"),
     (r#"on_failure = "allow""#, r#"on_failure = "ignore""#, "store.on_failure", "not one of deny, allow", "one of those"),
     (r#"timeout = "2m""#, r#"timeout = "0s""#, "confirm.timeout", "may not be zero", "30s"),
+    (r#"files = [{ ops = ["write", "remove"], paths = ["/etc/**"], action = "deny" }]"#, r#"files = [{ ops = ["chmod"], paths = ["/etc/**"], action = "deny" }]"#, "policies[0].files[0].ops[0]", "`chmod` is not one of read, write", "one of those"),
+    (r#"files = [{ ops = ["write", "remove"], paths = ["/etc/**"], action = "deny" }]"#, r#"files = [{ ops = [], paths = ["/etc/**"], action = "deny" }]"#, "policies[0].files[0].ops", "is empty", "remove the rule"),
+    (r#"files = [{ ops = ["write", "remove"], paths = ["/etc/**"], action = "deny" }]"#, r#"files = [{ ops = ["read"], paths = ["etc/**"], action = "deny" }]"#, "policies[0].files[0].paths[0]", "not a pattern of absolute paths", "begin with"),
+    (r#"files = [{ ops = ["write", "remove"], paths = ["/etc/**"], action = "deny" }]"#, r#"files = [{ ops = ["read"], paths = ["/etc/**"], action = "ask" }]"#, "policies[0].files[0].action", "`ask` is not one of allow", "one of those"),
+    (r#"files = [{ ops = ["write", "remove"], paths = ["/etc/**"], action = "deny" }]"#, r#"files = [{ ops = ["read"], paths = ["/etc/**"] }]"#, "policies[0].files[0].action", "is missing", "say what is decided"),
+    (r#"files = [{ ops = ["write", "remove"], paths = ["/etc/**"], action = "deny" }]"#, r#"files = [{ ops = ["read"], path = "/etc/**", paths = ["/x"], action = "deny" }]"#, "policies[0].files[0].path", "not a known key", "paths"),
     (r"max_pending = 3", r"max_pending = 0", "confirm.max_pending", "out of range", "above 0"),
     (r#"name = "web-1""#, r#"name = "web 1""#, "targets[0].name", "`web 1` is not a name", "choose a name"),
     (r#"kind = "robot""#, r#"kind = "agent""#, "users[1].kind", "not one of human, robot", "one of those"),

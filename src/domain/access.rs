@@ -23,6 +23,8 @@ pub enum Access {
         path: String,
         /// The second path of a rename or a link.
         second_path: Option<String>,
+        /// What it comes to for the files of the target: what a policy's `files` decide about.
+        touches: Vec<Touch>,
     },
     /// One connection through the target, or to the user from there.
     Forward {
@@ -33,6 +35,38 @@ pub enum Access {
         /// Where an accepted connection comes from, by the target's account.
         from: Option<String>,
     },
+}
+
+/// What is done to one path of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// What is done.
+    pub operation: FileOperation,
+    /// Absolute, without `.`, `..` and empty parts; `None` where it cannot be known, and so may be any.
+    pub path: Option<String>,
+    /// Whether everything below the path may be meant too.
+    pub with_all_below: bool,
+}
+
+impl Touch {
+    /// One that means the path alone.
+    #[must_use]
+    pub fn of(operation: FileOperation, path: Option<String>) -> Self {
+        Self {
+            operation,
+            path,
+            with_all_below: false,
+        }
+    }
+
+    /// One that may mean everything below the path too.
+    #[must_use]
+    pub fn of_tree(operation: FileOperation, path: Option<String>) -> Self {
+        Self {
+            with_all_below: true,
+            ..Self::of(operation, path)
+        }
+    }
 }
 
 impl Display for Access {
@@ -53,6 +87,7 @@ impl Display for Access {
                 operation,
                 path,
                 second_path,
+                touches: _,
             } => {
                 write!(f, "{} {}", operation.as_str(), quoted(path))?;
                 match second_path {
@@ -83,6 +118,7 @@ mod tests {
             operation,
             path,
             second_path,
+            touches: Vec::new(),
         }
         .to_string()
     }

@@ -4,14 +4,16 @@ mod access;
 mod history;
 mod id;
 mod name;
+mod path;
 mod text;
 mod time;
 mod vocabulary;
 
-pub use access::Access;
+pub use access::{Access, Touch};
 pub use history::History;
 pub use id::{CommandId, CommandUid, SessionId};
 pub use name::{Name, NameError};
+pub use path::absolute_path;
 pub use text::{printable, printable_line};
 pub use time::whole_millis;
 pub use vocabulary::{

@@ -22,7 +22,7 @@ use super::hosts::Seen;
 use super::intercept::{Asked, Ending, Refusal, Request, Session, Submission};
 use super::pending::{Claim, Confirmed};
 use super::permit::Permit;
-use super::remembered::Same;
+use super::remembered::{Same, What};
 
 /// The word that a critical command asks for, where the policy lets it be confirmed at all.
 const CRITICAL_WORD: &str = "run-it";
@@ -117,6 +117,7 @@ impl Case {
             Submission::Command { bytes, .. }
             | Submission::AnyShell { bytes }
             | Submission::Text { bytes, .. }
+            | Submission::Transfer { bytes, .. }
             | Submission::Access { bytes, .. } => std::mem::take(bytes),
             Submission::Ran { .. } | Submission::Opaque { .. } => Vec::new(),
         };
@@ -211,7 +212,10 @@ impl Case {
                 )
                 .collect(),
             None if matches!(self.request.submission, Submission::Access { .. }) => {
-                vec!["The policy wants this to be confirmed.".to_owned()]
+                vec![match &self.verdict.tree {
+                    Some(tree) => format!("The policy asks once a session about files in {tree}."),
+                    None => "The policy wants this to be confirmed.".to_owned(),
+                }]
             }
             None => vec!["The bastion cannot know which commands run in it.".to_owned()],
         }
@@ -246,7 +250,10 @@ impl Case {
         Same {
             session: self.request.session.id,
             cwd: self.request.cwd.clone(),
-            mac: self.mac.clone(),
+            what: match &self.verdict.tree {
+                Some(tree) => What::Files(tree.clone()),
+                None => What::Command(self.mac.clone()),
+            },
         }
     }
 
@@ -301,6 +308,7 @@ impl Case {
         match (&self.request.submission, self.verdict.decision, self.start) {
             (Submission::Ran { .. }, _, _) => Some("the shell ran it unasked".to_owned()),
             (_, Decision::Confirm, Start::Running) => Some("confirmed a short while ago".to_owned()),
+            (_, Decision::Confirm, Start::Denied) => Some("not confirmed when this session was asked".to_owned()),
             _ => self.verdict.because.clone(),
         }
     }
@@ -308,7 +316,10 @@ impl Case {
     fn exactness(&self) -> Exactness {
         match &self.request.submission {
             Submission::Command { exactness, .. } => *exactness,
-            Submission::AnyShell { .. } | Submission::Text { .. } | Submission::Access { .. } => Exactness::Exact,
+            Submission::AnyShell { .. }
+            | Submission::Text { .. }
+            | Submission::Transfer { .. }
+            | Submission::Access { .. } => Exactness::Exact,
             Submission::Ran { bytes, .. } if !bytes.is_empty() => Exactness::Exact,
             Submission::Ran { .. } | Submission::Opaque { .. } => Exactness::Unknown,
         }
@@ -342,7 +353,13 @@ fn shown(submission: &Submission, assessment: Option<&Assessment>) -> String {
         (None, Submission::Opaque { description, .. }) => (*description).to_owned(),
         (None, Submission::Access { access, .. }) => access.to_string(),
         (None, Submission::Ran { .. }) => "line that is not known".to_owned(),
-        (None, Submission::Command { .. } | Submission::AnyShell { .. } | Submission::Text { .. }) => String::new(),
+        (
+            None,
+            Submission::Command { .. }
+            | Submission::AnyShell { .. }
+            | Submission::Text { .. }
+            | Submission::Transfer { .. },
+        ) => String::new(),
     }
 }
 
@@ -388,6 +405,7 @@ fn decide(engine: &Engine, request: &Request, assessment: Option<&Assessment>) -
         | Submission::AnyShell { .. }
         | Submission::Text { .. }
         | Submission::Opaque { .. }
+        | Submission::Transfer { .. }
         | Submission::Access { .. } => {}
     }
     Some(verdict)
@@ -401,6 +419,9 @@ fn claim(request: &Request, assessment: Option<&Assessment>) -> Claim {
         channel: request.channel,
         matter: match &request.submission {
             Submission::Access { access, .. } => Matter::Access(access.clone()),
+            Submission::Transfer { touches, .. } => {
+                Matter::Transfer(assessment.map(|assessment| assessment.level), touches.clone())
+            }
             _ => Matter::Command(assessment.map(|assessment| assessment.level)),
         },
     }
@@ -452,7 +473,9 @@ fn script(submission: &Submission) -> Option<Script> {
         Submission::Ran { bytes, dialect } if !bytes.is_empty() => {
             Some(command::parse(&String::from_utf8_lossy(bytes), *dialect))
         }
-        Submission::AnyShell { bytes } => Some(command::parse(&String::from_utf8_lossy(bytes), Dialect::Bash)),
+        Submission::AnyShell { bytes } | Submission::Transfer { bytes, .. } => {
+            Some(command::parse(&String::from_utf8_lossy(bytes), Dialect::Bash))
+        }
         Submission::Text { bytes, interpreted } => {
             let equal = interpreted.command_line(&String::from_utf8_lossy(bytes));
             Some(command::parse(&equal, Dialect::Bash))
@@ -519,6 +542,7 @@ fn bytes(submission: &Submission) -> &[u8] {
         Submission::Command { bytes, .. }
         | Submission::AnyShell { bytes }
         | Submission::Text { bytes, .. }
+        | Submission::Transfer { bytes, .. }
         | Submission::Ran { bytes, .. }
         | Submission::Access { bytes, .. } => bytes,
         Submission::Opaque { .. } => &[],

@@ -91,6 +91,12 @@ impl Engine {
         known.is_some_and(|(user, target)| self.policies.permits(user, target, login, channel))
     }
 
+    /// Whether anything is decided about files apart, for who may use the channel.
+    pub fn has_file_rules(&self, user: &Name, target: &Name, login: &str, channel: Channel) -> bool {
+        let known = self.user(user).zip(self.target(target));
+        known.is_some_and(|(user, target)| self.policies.has_file_rules(user, target, login, channel))
+    }
+
     /// What scoring says of a command.
     pub fn assess(&self, script: &Script, circumstances: &Circumstances<'_>) -> Assessment {
         self.assessor.assess(script, circumstances)

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::command::Interpreted;
 use crate::context::Snapshot;
-use crate::domain::{Access, Channel, CommandId, Dialect, Exactness, Name, SessionId};
+use crate::domain::{Access, Channel, CommandId, Dialect, Exactness, Name, SessionId, Touch};
 use crate::terminal::Question;
 
 use super::pending::Answer;
@@ -83,6 +83,13 @@ pub enum Submission {
         description: &'static str,
         /// Whether the policy's `unknown` applies; where it does not, it is recorded only.
         judged: bool,
+    },
+    /// A command that moves files and does no more, exactly known: judged as a command and by the files that it touches.
+    Transfer {
+        /// Its exact bytes.
+        bytes: Vec<u8>,
+        /// What it does to which files.
+        touches: Vec<Touch>,
     },
     /// What needs no command; see [`Gate::pass_access`](super::Gate::pass_access).
     Access {

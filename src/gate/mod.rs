@@ -147,8 +147,12 @@ impl Gate {
     fn assess(&self, request: Request) -> Result<Case, Refusal> {
         let seen = self.hosts.last(&request.session.target);
         let mut case = Case::assess(self.engine(), &self.store, request, seen).ok_or(Refusal::NoPolicy)?;
-        if case.start == Start::Held && self.remembered.holds(&case.same(), Instant::now()) {
-            case.start = Start::Running;
+        if case.start == Start::Held {
+            case.start = match self.remembered.answer(&case.same(), Instant::now()) {
+                Some(true) => Start::Running,
+                Some(false) => Start::Denied,
+                None => Start::Held,
+            };
         }
         Ok(case)
     }
@@ -218,7 +222,12 @@ impl Gate {
     /// Records what came of the question; `Ok` means that the command runs now.
     async fn resolve(&self, case: &Case, id: Option<CommandId>, consent: Consent) -> Result<(), Refusal> {
         let (verdict, outcome) = match consent {
-            Consent::Missing(refusal) => (unanswered(&refusal), Err(refusal)),
+            Consent::Missing(refusal) => {
+                if matches!(refusal, Refusal::Expired(_)) {
+                    self.remember_no(case);
+                }
+                (unanswered(&refusal), Err(refusal))
+            }
             Consent::Answered(answer, time_ms) => self.answered(case, answer, time_ms),
         };
         let resolution = Resolution {
@@ -241,14 +250,23 @@ impl Gate {
             time_ms,
         };
         if !answer.yes {
+            self.remember_no(case);
             return (Verdict::Refused(recorded), Err(Refusal::Refused));
         }
         if let Some(refusal) = case.denied_by(&self.engine()) {
             return (Verdict::Denied(refusal.to_string()), Err(refusal));
         }
         self.remembered
-            .remember(case.same(), Instant::now(), case.verdict.remember);
+            .remember(case.same(), true, Instant::now(), case.verdict.remember);
         (Verdict::Confirmed(recorded), Ok(()))
+    }
+
+    /// Who copies a thousand files into one tree is not asked a thousand times.
+    fn remember_no(&self, case: &Case) {
+        if case.verdict.tree.is_some() {
+            self.remembered
+                .remember(case.same(), false, Instant::now(), case.verdict.remember);
+        }
     }
 
     /// Records the end, and sees to the snapshot after and the impact without making anybody wait.

@@ -9,43 +9,60 @@ use crate::domain::SessionId;
 /// Answers kept at most.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// The same bytes, in the same session and directory; a session has one target.
+/// The same thing, in the same session and directory; a session has one target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Same {
     /// The session.
     pub session: SessionId,
     /// The working directory, where it is known.
     pub cwd: Option<String>,
-    /// The MAC of the exact bytes.
-    pub mac: String,
+    /// What the answer is about.
+    pub what: What,
 }
 
-/// Commands that were confirmed a short while ago.
+/// What an answer is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum What {
+    /// A command, by the MAC of its exact bytes.
+    Command(String),
+    /// The files that these patterns match.
+    Files(String),
+}
+
+/// What was answered a short while ago.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     // A std mutex: held for one map operation, never across an await.
-    until: Mutex<HashMap<Same, Instant>>,
+    answers: Mutex<HashMap<Same, Held>>,
+}
+
+/// An answer, and until when it holds.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    yes: bool,
+    until: Instant,
 }
 
 impl Remembered {
-    /// Remembers a yes for so long from now on.
-    pub(super) fn remember(&self, what: Same, now: Instant, length: Duration) {
+    /// Remembers an answer for so long from now on.
+    pub(super) fn remember(&self, what: Same, yes: bool, now: Instant, length: Duration) {
         if length.is_zero() {
             return;
         }
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        if until.len() >= MAX_REMEMBERED {
-            until.retain(|_, end| *end > now);
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() >= MAX_REMEMBERED {
+            answers.retain(|_, held| held.until > now);
         }
-        if until.len() < MAX_REMEMBERED {
-            until.insert(what, now + length);
+        if answers.len() < MAX_REMEMBERED {
+            let until = now + length;
+            answers.insert(what, Held { yes, until });
         }
     }
 
-    /// Whether the same command was confirmed and the time is not over.
-    pub(super) fn holds(&self, what: &Same, now: Instant) -> bool {
-        let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until.get(what).is_some_and(|end| *end > now)
+    /// What was answered about the same thing, if that still holds.
+    pub(super) fn answer(&self, what: &Same, now: Instant) -> Option<bool> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(what).filter(|held| held.until > now).map(|held| held.yes)
     }
 }
 
@@ -57,7 +74,7 @@ mod tests {
         Same {
             session: SessionId(uuid::Uuid::nil()),
             cwd: Some(cwd.to_owned()),
-            mac: mac.to_owned(),
+            what: What::Command(mac.to_owned()),
         }
     }
 
@@ -65,17 +82,31 @@ mod tests {
     fn an_answer_holds_for_its_time_and_for_the_same_command_only() {
         let remembered = Remembered::default();
         let start = Instant::now();
-        remembered.remember(same("a", "/srv"), start, Duration::from_mins(1));
-        assert!(remembered.holds(&same("a", "/srv"), start + Duration::from_secs(59)));
-        assert!(!remembered.holds(&same("a", "/srv"), start + Duration::from_mins(1)));
-        assert!(!remembered.holds(&same("a", "/etc"), start), "another directory");
-        assert!(!remembered.holds(&same("b", "/srv"), start), "another command");
+        remembered.remember(same("a", "/srv"), true, start, Duration::from_mins(1));
+        assert_eq!(
+            remembered.answer(&same("a", "/srv"), start + Duration::from_secs(59)),
+            Some(true)
+        );
+        assert_eq!(
+            remembered.answer(&same("a", "/srv"), start + Duration::from_mins(1)),
+            None
+        );
+        assert_eq!(remembered.answer(&same("a", "/etc"), start), None, "another directory");
+        assert_eq!(remembered.answer(&same("b", "/srv"), start), None, "another command");
+    }
+
+    #[test]
+    fn a_no_is_remembered_as_a_no() {
+        let remembered = Remembered::default();
+        let start = Instant::now();
+        remembered.remember(same("a", "/"), false, start, Duration::from_mins(1));
+        assert_eq!(remembered.answer(&same("a", "/"), start), Some(false));
     }
 
     #[test]
     fn zero_remembers_nothing() {
         let remembered = Remembered::default();
-        remembered.remember(same("a", "/"), Instant::now(), Duration::ZERO);
-        assert!(!remembered.holds(&same("a", "/"), Instant::now()));
+        remembered.remember(same("a", "/"), true, Instant::now(), Duration::ZERO);
+        assert_eq!(remembered.answer(&same("a", "/"), Instant::now()), None);
     }
 }

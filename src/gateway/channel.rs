@@ -16,7 +16,7 @@ use super::intake::Intake;
 use super::session::{Origin, TargetSession};
 use super::tape::Tape;
 use super::user::{Gone, PtyRequest, Size, Voice, fail, refuse};
-use super::{console, exec, shell};
+use super::{console, exec, sftp, shell};
 
 /// What the channels of one connection are for.
 #[derive(Clone)]
@@ -137,11 +137,9 @@ async fn attend_target(
     match setup.program {
         Program::Exec(command) => exec::attend(session, command, setup.pty, environment, ear, voice).await,
         Program::Shell => shell::attend(session, setup.pty, environment, ear, voice).await,
+        Program::Subsystem(name) if name == sftp::SUBSYSTEM => sftp::attend(session, environment, ear, voice).await,
         Program::Subsystem(name) => {
-            let reason = format!(
-                "the subsystem `{}` is not supported; for scp, use scp -O",
-                printable(&name)
-            );
+            let reason = format!("the subsystem `{}` is not supported", printable(&name));
             refuse(&voice, setup.pty.is_some(), &reason).await
         }
     }

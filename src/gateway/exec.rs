@@ -7,7 +7,7 @@ use russh::ChannelMsg;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::command::{Opens, Stdin, opens, parse};
+use crate::command::{Opens, Stdin, Transfer, opens, parse, transfer};
 use crate::config::ShellGate as Mode;
 use crate::domain::{AnswerChannel, Channel, CommandId, Dialect, Exactness, whole_millis};
 use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
@@ -52,13 +52,25 @@ pub(super) async fn attend(
         Some(_) => None,
         None => Input::of(&script, &session.login),
     };
-    let submission = Submission::Command {
-        bytes: command,
-        dialect: Dialect::Bash,
-        exactness: Exactness::Exact,
-        aliases: Vec::new(),
+    let (channel, submission) = match transfer(&script) {
+        Some(Transfer { channel, touches }) => (
+            channel,
+            Submission::Transfer {
+                bytes: command,
+                touches,
+            },
+        ),
+        None => (
+            Channel::Exec,
+            Submission::Command {
+                bytes: command,
+                dialect: Dialect::Bash,
+                exactness: Exactness::Exact,
+                aliases: Vec::new(),
+            },
+        ),
     };
-    let mut whole = Whole::new(session, Starts::Exec, pty, environment, ear, voice);
+    let mut whole = Whole::new(session, Starts::Exec(channel), pty, environment, ear, voice);
     whole.opens = opened.filter(|_| whole.follows_shells());
     whole.input = input;
     whole.attend(submission).await
@@ -84,14 +96,15 @@ pub(super) async fn attend_opaque_shell(
 /// What a permit starts.
 #[derive(Debug, Clone, Copy)]
 enum Starts {
-    Exec,
+    /// A command, through `exec` or as a transfer.
+    Exec(Channel),
     Shell,
 }
 
 impl Starts {
     fn channel(self) -> Channel {
         match self {
-            Self::Exec => Channel::Exec,
+            Self::Exec(channel) => channel,
             Self::Shell => Channel::Shell,
         }
     }
@@ -298,7 +311,7 @@ impl Whole {
         let started = async {
             let mut channel = TargetChannel::open_in(place, self.pty.as_ref(), &self.environment).await?;
             match self.starts {
-                Starts::Exec => channel.exec(permit.redeem()).await?,
+                Starts::Exec(_) => channel.exec(permit.redeem()).await?,
                 Starts::Shell => channel.shell().await?,
             }
             Ok(channel)

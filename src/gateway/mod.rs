@@ -25,6 +25,7 @@ mod own_keys;
 mod pool;
 mod script;
 mod session;
+mod sftp;
 mod shell;
 mod ssh;
 mod submitted;

@@ -1,4 +1,4 @@
-//! A line's way through the gate, in a task of its own: it speaks through orders with the task that owns the terminal.
+//! A submission's way through the gate, in a task of its own: it speaks through orders with the task that owns the channel.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::terminal::Question;
 
 use super::user::Gone;
 
-/// What a line's way through the gate wants of the shell's task.
+/// What a submission's way through the gate wants of the channel's task.
 pub(super) enum Order {
     Warn(Question),
     Ask(Asked, oneshot::Sender<Answer>),
@@ -26,19 +26,19 @@ pub(super) enum Subject {
     Rest(u64),
 }
 
-/// A submission's side of the conversation: it passes everything on to the shell's task.
-pub(super) struct Submitted {
-    pub(super) subject: Subject,
-    pub(super) orders: mpsc::Sender<(Subject, Order)>,
+/// A submission's side of the conversation: it passes everything on to the channel's task, with what it is about.
+pub(super) struct Submitted<S = Subject> {
+    pub(super) subject: S,
+    pub(super) orders: mpsc::Sender<(S, Order)>,
 }
 
-impl Submitted {
+impl<S: Copy + Send> Submitted<S> {
     pub(super) async fn order(&self, order: Order) -> Result<(), Gone> {
         self.orders.send((self.subject, order)).await.map_err(|_| Gone)
     }
 }
 
-impl Intercept for Submitted {
+impl<S: Copy + Send + Sync> Intercept for Submitted<S> {
     async fn warn(&mut self, question: &Question) {
         if self.order(Order::Warn(question.clone())).await.is_err() {
             tracing::debug!("the session ended before a warning");

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelWriteHalf, Sig};
 
@@ -88,6 +89,12 @@ impl TargetChannel {
         self.ear.answered("shell").await
     }
 
+    /// Runs a subsystem.
+    pub(super) async fn subsystem(&mut self, name: &str) -> Result<(), StartError> {
+        self.voice.voice.request_subsystem(true, name).await?;
+        self.ear.answered("subsystem").await
+    }
+
     /// Splits the channel, so that both directions can move at once.
     pub(super) fn split(self) -> (TargetEar, TargetVoice) {
         (self.ear, self.voice)
@@ -158,8 +165,8 @@ impl TargetVoice {
     }
 
     /// Writes to the standard input of what runs.
-    pub(super) async fn input(&self, bytes: Vec<u8>) -> Result<(), russh::Error> {
-        self.voice.data_bytes(bytes).await
+    pub(super) async fn input(&self, bytes: impl Into<Bytes>) -> Result<(), russh::Error> {
+        self.voice.data_bytes(bytes.into()).await
     }
 
     /// Ends the standard input.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -13,7 +14,7 @@ const LIMIT: usize = 1024 * 1024;
 
 /// Something to say.
 enum Saying {
-    Input(Vec<u8>),
+    Input(Bytes),
     Resize(Size),
     Signal(russh::Sig),
     EndOfInput,
@@ -56,8 +57,9 @@ impl TargetWriter {
         }
     }
 
-    /// Writes to the target's terminal. A target that is gone is noticed where it is listened to.
-    pub(super) fn input(&self, bytes: Vec<u8>) {
+    /// Writes to the target. One that is gone is noticed where it is listened to.
+    pub(super) fn input(&self, bytes: impl Into<Bytes>) {
+        let bytes = bytes.into();
         let taken = bytes.len().min(self.room.available_permits());
         self.room.forget_permits(taken);
         self.say(Saying::Input(bytes));

@@ -2,13 +2,14 @@
 
 mod access;
 mod destination;
+mod files;
 mod forward;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::{Policy, Target, User, glob_matches};
-use crate::domain::{Access, Channel, Decision, Level, Name};
+use crate::domain::{Access, Channel, Decision, Level, Name, Touch};
 
 pub use forward::ssh_target_at;
 
@@ -40,6 +41,8 @@ pub struct Request<'a> {
 pub enum Matter {
     /// A command, and how dangerous it is; `None` where that could not be known.
     Command(Option<Level>),
+    /// A command that moves files and does no more: its level as above, and what it touches.
+    Transfer(Option<Level>, Vec<Touch>),
     /// What needs no command.
     Access(Access),
 }
@@ -55,6 +58,8 @@ pub struct Verdict {
     pub remember: Duration,
     /// Why it is denied, where that is more than the policy's decision.
     pub because: Option<String>,
+    /// What an answer holds for instead of the same command: the patterns of files that it was asked for.
+    pub tree: Option<String>,
 }
 
 impl Policies {
@@ -74,11 +79,9 @@ impl Policies {
             return Verdict::denied(Some(policy.name.clone()));
         }
         let rule = Some(policy.name.clone());
-        let (decision, remember) = match request.matter {
-            Matter::Command(level) => {
-                let decision = decision_for(policy, *level);
-                (decision, remember_for(policy, decision, *level))
-            }
+        let judged = match request.matter {
+            Matter::Command(level) => command(policy, *level),
+            Matter::Transfer(level, touches) => access::transfer(policy, command(policy, *level), touches),
             Matter::Access(access) => {
                 if let Some(why) = forward::objection(policy, access) {
                     return Verdict::denied(rule).because(why);
@@ -87,11 +90,19 @@ impl Policies {
             }
         };
         Verdict {
-            decision,
+            decision: judged.decision,
             rule,
-            remember,
+            remember: judged.remember,
+            tree: judged.tree,
             because: None,
         }
+    }
+
+    /// Whether anything is decided about files apart, for who may use the channel.
+    #[must_use]
+    pub fn has_file_rules(&self, user: &User, target: &Target, login: &str, channel: Channel) -> bool {
+        self.applying(&Request::new(user, target, login, channel, &Matter::Command(None)))
+            .is_some_and(|policy| !policy.files.is_empty())
     }
 
     /// Whether the user may use this channel to this target under this login for anything at all.
@@ -138,6 +149,7 @@ impl Verdict {
             decision: Decision::Deny,
             rule,
             remember: Duration::ZERO,
+            tree: None,
             because: None,
         }
     }
@@ -149,6 +161,22 @@ impl Verdict {
             because: Some(why),
             ..self
         }
+    }
+}
+
+/// What a policy that applies makes of something.
+struct Judged {
+    decision: Decision,
+    remember: Duration,
+    tree: Option<String>,
+}
+
+fn command(policy: &Policy, level: Option<Level>) -> Judged {
+    let decision = decision_for(policy, level);
+    Judged {
+        decision,
+        remember: remember_for(policy, decision, level),
+        tree: None,
     }
 }
 

@@ -7,7 +7,7 @@ fn name(text: &str) -> Name {
 }
 
 /// A policy without conditions: shell and exec, and a decision of its own for each level.
-fn policy(name: &str) -> Policy {
+pub(super) fn policy(name: &str) -> Policy {
     Policy {
         name: name.into(),
         users: None,
@@ -20,6 +20,7 @@ fn policy(name: &str) -> Policy {
         decisions: [Decision::Allow, Decision::Warn, Decision::Confirm, Decision::Deny],
         unknown: Decision::Confirm,
         remember: Duration::from_mins(1),
+        files: Vec::new(),
     }
 }
 

@@ -10,6 +10,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 1),
     ("command", 1),
     ("context", 1),
+    ("sftp", 1),
     ("risk", 2),
     ("policy", 2),
     ("terminal", 2),

@@ -121,6 +121,27 @@ impl Ssh {
         Terminal::start(&self.arg("-tt").command(OsStr::new(command)))
     }
 
+    /// Another program of OpenSSH (`sftp`, `scp`) with the same options; its arguments follow.
+    pub(crate) fn program(&self, program: &str) -> Command {
+        let mut other = Command::new(program);
+        other.args(["-F", "none"]).args(&self.options);
+        other
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        other
+    }
+
+    /// What such a program takes as the place of `path`.
+    pub(crate) fn place(&self, path: &str) -> String {
+        format!("{}:{path}", self.destination)
+    }
+
+    /// The `ssh` command line for programs that start one: `rsync -e`, `GIT_SSH_COMMAND`.
+    pub(crate) fn command_line(&self) -> String {
+        let options = self.options.iter().map(|option| format!("'{option}'"));
+        format!("ssh -F none {}", options.collect::<Vec<_>>().join(" "))
+    }
+
     /// The program with its arguments and environment; the empty command is a shell.
     pub(crate) fn command(&self, command: &OsStr) -> Command {
         let mut ssh = Command::new("ssh");

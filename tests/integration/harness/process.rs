@@ -41,6 +41,13 @@ impl Child {
         self.0.try_wait().unwrap().is_none()
     }
 
+    /// The ids of the processes that it has started and that have not ended.
+    pub(crate) fn children(&self) -> Vec<String> {
+        let id = self.0.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        children.split_whitespace().map(str::to_owned).collect()
+    }
+
     /// Awaits its end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         eventually("a process to end", || self.0.try_wait().unwrap())

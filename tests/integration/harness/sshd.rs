@@ -109,13 +109,12 @@ impl Sshd {
 
     /// Ends the processes that serve its sessions, as a host does that goes down; it goes on listening.
     pub(crate) fn end_sessions(&self) {
-        let children = Command::new("pgrep")
-            .args(["-P", &self.server.id().to_string()])
-            .output()
-            .unwrap();
-        for child in String::from_utf8(children.stdout).unwrap().split_whitespace() {
-            let status = Command::new("kill").args(["-s", "KILL", "--", child]).status().unwrap();
-            assert!(status.success(), "kill {child} failed");
+        for connection in self.server.children() {
+            let status = Command::new("kill")
+                .args(["-s", "KILL", "--", &connection])
+                .status()
+                .unwrap();
+            assert!(status.success(), "kill failed");
         }
     }
 
