@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use super::ConfigArg;
 use super::keys::read_private;
 use crate::config::{Config, ConfigErrors, LoginWith, Problem, Target};
-use crate::gateway::read_password;
+use crate::gateway::{host_key_is_strong, read_password};
 use crate::risk::{Assessor, ModelInForce, RiskError, RulesError, model_in_force};
 
 /// Arguments of `opspilot check`.
@@ -66,13 +66,26 @@ fn check_recordings(config: &Config) -> Vec<Problem> {
 fn check_own_keys(config: &Config) -> Vec<Problem> {
     let server = &config.server;
     let host_keys = server.host_keys.iter().enumerate();
-    let host_keys = host_keys.map(|(index, path)| (format!("server.host_keys[{index}]"), path));
-    let authorities = [("server.host_ca", &server.host_ca), ("server.user_ca", &server.user_ca)];
-    host_keys
-        .chain(authorities.map(|(key, path)| (key.to_owned(), path)))
+    let host_keys = host_keys
         .filter(|(_, path)| path.exists())
-        .filter_map(|(key, path)| check_private(config, &key, path))
-        .collect()
+        .filter_map(|(index, path)| check_host_key(config, &format!("server.host_keys[{index}]"), path));
+    let authorities = [("server.host_ca", &server.host_ca), ("server.user_ca", &server.user_ca)];
+    let authorities = authorities
+        .into_iter()
+        .filter(|(_, path)| path.exists())
+        .filter_map(|(key, path)| check_private(config, key, path));
+    host_keys.chain(authorities).collect()
+}
+
+fn check_host_key(config: &Config, key: &str, path: &Path) -> Option<Problem> {
+    match read_private(path) {
+        Ok(host_key) if host_key_is_strong(&host_key) => None,
+        Ok(_) => {
+            let what = format!("{} is neither Ed25519 nor RSA with 3072 bits or more", path.display());
+            Some(config.problem(key, what, "name a new file; a key is made there at the next start"))
+        }
+        Err(error) => Some(config.problem(key, error.to_string(), error.remedy())),
+    }
 }
 
 /// What the targets are logged in to with.

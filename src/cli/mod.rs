@@ -27,6 +27,7 @@ pub mod serve;
 pub mod sessions;
 mod shipped;
 pub mod show;
+pub mod stats;
 mod table;
 
 /// A transparent SSH bastion that scores every command, asks before the dangerous ones, and records their whole life.
@@ -57,6 +58,8 @@ enum Command {
     Show(show::Args),
     /// List sessions
     Sessions(sessions::Args),
+    /// Say in numbers what the record says
+    Stats(stats::Args),
     /// Play the recording of a terminal
     Replay(replay::Args),
     /// Say which model scores, install another, roll back
@@ -83,6 +86,7 @@ impl Cli {
             Command::Log(args) => log::run(args),
             Command::Show(args) => show::run(args),
             Command::Sessions(args) => sessions::run(args),
+            Command::Stats(args) => stats::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Model(args) => model::run(args),
             Command::ClientConfig(args) => client_config::run(args),

@@ -32,9 +32,9 @@ pub use known_hosts::{HostTrust, KnownHostsError};
 pub use path_pattern::PathPattern;
 pub use secrets::{PasswordHash, TotpSecret};
 pub use settings::{
-    Address, AuthMethod, AuthorizedKey, Conditions, Config, Confirm, FileRule, HostKeys, LoginWith, ModelBounds,
-    OnFailure, Policy, ProbeMode, RecordingsOnFailure, Restrictions, Risk, Server, ShellGate, StoreSettings, Target,
-    TrustedCa, User, UserKind,
+    Address, Algorithms, AuthMethod, AuthorizedKey, Conditions, Config, Confirm, FileRule, HostKeys, LoginWith,
+    ModelBounds, OnFailure, Policy, ProbeMode, RecordingsOnFailure, Restrictions, Risk, Server, ShellGate,
+    StoreSettings, Target, TrustedCa, User, UserKind,
 };
 pub use sources::Sources;
 pub use values::AddressError;

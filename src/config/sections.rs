@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::{Fault, Table, Value};
-use super::settings::{Confirm, ModelBounds, OnFailure, RecordingsOnFailure, Risk, Server, StoreSettings};
+use super::settings::{Algorithms, Confirm, ModelBounds, OnFailure, RecordingsOnFailure, Risk, Server, StoreSettings};
 use super::{environment, values};
 use crate::domain::Level;
 
@@ -25,6 +25,7 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
     let state = state_dir.as_deref().unwrap_or(base);
     let host_keys = host_keys(table, state);
     let authorities = authorities(table, host_keys.as_deref().unwrap_or_default(), state);
+    let algorithms = algorithms(table);
     let public_name = table.read("public_name", "localhost".into(), |value| {
         value.parse(values::host_name)
     });
@@ -38,6 +39,7 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
     let max_sessions_per_user = limit(table, "max_sessions_per_user", 50);
     let idle_timeout = duration(table, "idle_timeout", 0);
     let keepalive = duration(table, "keepalive", 30);
+    let tcp_keepalive = duration(table, "tcp_keepalive", 60);
     let drain_timeout = duration(table, "drain_timeout", 30);
     let accept_env = table.read("accept_env", environment::usual(), |value| {
         value.parse_list(environment::pattern)
@@ -54,6 +56,7 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
         host_keys: not_empty(table, "host_keys", host_keys?)?,
         host_ca,
         user_ca,
+        algorithms: algorithms?,
         login_grace: login_grace?,
         max_unauthenticated: max_unauthenticated?,
         max_unauthenticated_per_ip: max_unauthenticated_per_ip?,
@@ -64,6 +67,7 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
         max_sessions_per_user: max_sessions_per_user?,
         idle_timeout: idle_timeout?,
         keepalive: keepalive?,
+        tcp_keepalive: tcp_keepalive?,
         drain_timeout: drain_timeout?,
         accept_env: accept_env?,
         session_notice: session_notice?,
@@ -108,6 +112,13 @@ fn authority(
             }
             Ok(path)
         })
+    })
+}
+
+fn algorithms(table: &Table<'_>) -> Option<Algorithms> {
+    table.read("algorithms", Algorithms::Compatible, |value| {
+        let choices = [("strict", Algorithms::Strict), ("compatible", Algorithms::Compatible)];
+        value.parse(|text| values::choice(text, &choices))
     })
 }
 

@@ -55,6 +55,8 @@ pub struct Server {
     pub host_ca: PathBuf,
     /// The key that signs the bastion's user certificates for targets; created on first start.
     pub user_ca: PathBuf,
+    /// What users' clients may choose from to exchange keys.
+    pub algorithms: Algorithms,
     /// Time to authenticate in.
     pub login_grace: Duration,
     /// Connections that have not authenticated, in all.
@@ -75,12 +77,23 @@ pub struct Server {
     pub idle_timeout: Duration,
     /// Interval of keepalives; zero for none.
     pub keepalive: Duration,
+    /// Silence after which the kernel asks whether a user's end of the connection is there; zero for never.
+    pub tcp_keepalive: Duration,
     /// How long SIGTERM waits for sessions to end.
     pub drain_timeout: Duration,
     /// Environment variables passed to targets; `*` at the end matches any rest.
     pub accept_env: Vec<String>,
     /// What a user who opens a shell is told first; empty for nothing.
     pub session_notice: String,
+}
+
+/// What users' clients may choose from to exchange keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithms {
+    /// Post-quantum hybrids only: OpenSSH 9.9 and later.
+    Strict,
+    /// Curve25519 besides: OpenSSH 6.5 and later.
+    Compatible,
 }
 
 /// `[store]`: the record.

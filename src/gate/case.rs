@@ -237,6 +237,8 @@ impl Case {
         Confirmed {
             command: self.shown.clone(),
             target: self.request.session.target.clone(),
+            user: self.request.session.user.clone(),
+            login: self.request.session.login.clone(),
         }
     }
 

@@ -61,12 +61,14 @@ impl Engine {
         self.config.targets.iter().find(|target| target.name == *name)
     }
 
-    /// The targets that a user may reach as their usual login.
-    pub fn targets_of<'a>(&'a self, user: &'a User) -> impl Iterator<Item = &'a Target> {
-        self.config
-            .targets
-            .iter()
-            .filter(|target| self.policies.admits(user, target, &target.login))
+    /// The targets that a user may reach, and the logins that they may have there, the usual one first.
+    pub fn reached_by<'a>(&'a self, user: &'a User) -> impl Iterator<Item = (&'a Target, Vec<String>)> {
+        self.config.targets.iter().filter_map(|target| {
+            let all = std::iter::once(&target.login).chain(&target.logins);
+            let admitted = all.filter(|login| self.policies.admits(user, target, login));
+            let logins: Vec<String> = admitted.cloned().collect();
+            (!logins.is_empty()).then_some((target, logins))
+        })
     }
 
     /// Whether the user may reach a target as anybody at all.

@@ -84,6 +84,11 @@ impl Gate {
         &self.store
     }
 
+    /// What waits for `code`, told to the person who may let it run.
+    pub fn waiting_for(&self, by: &Name, code: &str) -> Result<Confirmed, ConfirmError> {
+        self.pending.about(by, code, Instant::now())
+    }
+
     /// Answers yes to an open question from the console.
     pub fn confirm(&self, by: &Name, code: &str) -> Result<Confirmed, ConfirmError> {
         let engine = self.engine();

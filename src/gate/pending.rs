@@ -33,6 +33,10 @@ pub struct Confirmed {
     pub command: String,
     /// The target.
     pub target: Name,
+    /// Who is connected there.
+    pub user: Name,
+    /// As whom.
+    pub login: String,
 }
 
 /// What a question is about, as far as a policy cares: who wants what where.
@@ -138,6 +142,18 @@ impl Pending {
         })
     }
 
+    /// What the question is about that has `code` and that `by` may answer. A wrong code counts as one.
+    pub fn about(&self, by: &Name, code: &str, now: Instant) -> Result<Confirmed, ConfirmError> {
+        let mut inner = self.lock();
+        inner.check_lock(by, now)?;
+        let about = inner.find(by, code).and_then(|code| inner.questions.get(&code));
+        let Some(about) = about.map(|entry| entry.about.clone()) else {
+            inner.count_wrong_code(by, now);
+            return Err(ConfirmError::UnknownCode);
+        };
+        Ok(about)
+    }
+
     /// Answers yes to the question that has `code`, on behalf of `by`, at the console, if it is still `allowed`.
     pub fn confirm(
         &self,
@@ -174,9 +190,15 @@ impl Pending {
 
 impl Inner {
     fn take(&mut self, by: &Name, given: &str) -> Option<Entry> {
-        let mut of_theirs = self.questions.iter().filter(|(_, entry)| entry.answerer == *by);
-        let code = of_theirs.find(|(code, _)| code::same_code(code, given))?.0.clone();
+        let code = self.find(by, given)?;
         self.questions.remove(&code)
+    }
+
+    fn find(&self, by: &Name, given: &str) -> Option<String> {
+        let mut of_theirs = self.questions.iter().filter(|(_, entry)| entry.answerer == *by);
+        of_theirs
+            .find(|(code, _)| code::same_code(code, given))
+            .map(|(code, _)| code.clone())
     }
 
     fn check_lock(&mut self, by: &Name, now: Instant) -> Result<(), ConfirmError> {
@@ -251,6 +273,8 @@ mod tests {
         Confirmed {
             command: "rm -rf /etc/x".to_owned(),
             target: name("web-1"),
+            user: name("alice"),
+            login: "deploy".to_owned(),
         }
     }
 
@@ -298,6 +322,32 @@ mod tests {
         assert_eq!(
             pending.confirm(&name("alice"), &code, Instant::now(), |_| true),
             Err(ConfirmError::UnknownCode)
+        );
+    }
+
+    #[test]
+    fn what_waits_is_told_to_the_person_asked_alone_and_stays_open() {
+        let pending = Pending::default();
+        let ticket = pending.open(&name("alice"), about(), claim(), 1).unwrap();
+        let (code, now) = (ticket.code(), Instant::now());
+        assert_eq!(pending.about(&name("bob"), code, now), Err(ConfirmError::UnknownCode));
+        assert_eq!(pending.about(&name("alice"), code, now), Ok(about()));
+        assert!(pending.confirm(&name("alice"), code, now, |_| true).is_ok());
+    }
+
+    #[test]
+    fn asking_what_waits_tries_no_more_codes_than_answering() {
+        let pending = Pending::default();
+        let now = Instant::now();
+        for _ in 0..MAX_WRONG_CODES {
+            assert_eq!(
+                pending.about(&name("alice"), "000000", now),
+                Err(ConfirmError::UnknownCode)
+            );
+        }
+        assert_eq!(
+            pending.about(&name("alice"), "000000", now),
+            Err(ConfirmError::Locked(60))
         );
     }
 

@@ -6,9 +6,10 @@ use russh::ChannelMsg;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Restrictions;
-use crate::domain::{self, printable};
+use crate::domain::{self, Name, printable};
 
 use super::Shared;
+use super::address::Destination;
 use super::auth::Identity;
 use super::environment::{Environment, passes_variable};
 use super::forward::X11Request;
@@ -33,12 +34,13 @@ impl Purpose {
     /// What somebody may do with the destination that they asked for. The same words whether it exists or not.
     pub(super) fn of(shared: &Arc<Shared>, who: &Identity, origin: Origin, ended: &CancellationToken) -> Self {
         let Some(destination) = &who.destination else {
-            return Self::Console(Arc::new(console::Console::new(shared.clone(), who.user.clone())));
+            let console = console::Console::new(shared.clone(), who.clone(), origin, ended.clone());
+            return Self::Console(Arc::new(console));
         };
         let engine = shared.gate.engine();
         let Some(login) = engine.admit(&who.user, &destination.target, destination.login.as_deref()) else {
             tracing::info!(user = %who.user, host = %destination.target, "no policy admits this user there");
-            return Self::Refuse(refusal(who, destination.login.as_deref()));
+            return Self::Refuse(refusal(&who.user, destination));
         };
         let (user, target) = (who.user.clone(), destination.target.clone());
         Self::Target(Arc::new(TargetSession::new(
@@ -52,15 +54,12 @@ impl Purpose {
     }
 }
 
-fn refusal(who: &Identity, login: Option<&str>) -> String {
-    let target = who
-        .destination
-        .as_ref()
-        .map(|destination| destination.target.to_string())
-        .unwrap_or_default();
-    match login {
-        Some(login) => format!("no target `{target}` that {} may reach as `{login}`", who.user),
-        None => format!("no target `{target}` that {} may reach", who.user),
+/// Why somebody does not get where they want to. The same words whether it exists or not.
+pub(super) fn refusal(user: &Name, destination: &Destination) -> String {
+    let target = &destination.target;
+    match &destination.login {
+        Some(login) => format!("no target `{target}` that {user} may reach as `{login}`"),
+        None => format!("no target `{target}` that {user} may reach"),
     }
 }
 
@@ -100,7 +99,7 @@ pub(super) async fn attend(purpose: Purpose, restrictions: Restrictions, mut ear
     };
     let served = match purpose {
         Purpose::Refuse(reason) => refuse(&voice, setup.pty.is_some(), &reason).await,
-        Purpose::Console(console) => console.attend(setup, ear, &voice).await,
+        Purpose::Console(console) => Box::pin(console.attend(setup, ear, voice)).await,
         Purpose::Target(session) => attend_target(session, setup, ear, voice).await,
     };
     if served.is_err() {
@@ -108,7 +107,8 @@ pub(super) async fn attend(purpose: Purpose, restrictions: Restrictions, mut ear
     }
 }
 
-async fn attend_target(
+/// Serves a channel of a session on a target.
+pub(super) async fn attend_target(
     session: Arc<TargetSession>,
     setup: Setup,
     mut ear: Intake,
@@ -148,7 +148,7 @@ async fn attend_target(
 /// Hears requests until a program is asked for; `None` when the user left first.
 async fn hear_setup(purpose: &Purpose, restrictions: Restrictions, ear: &mut Intake) -> Option<Setup> {
     let (mut pty, mut environment) = (None, Environment::default());
-    let mut no_color = false;
+    let (mut no_color, mut ended) = (false, false);
     loop {
         let program = match ear.next().await? {
             ChannelMsg::RequestPty {
@@ -181,8 +181,8 @@ async fn hear_setup(purpose: &Purpose, restrictions: Restrictions, ear: &mut Int
             } => {
                 // https://no-color.org: its presence counts, and it is meant for the bastion's own words too.
                 no_color |= variable_name == "NO_COLOR" && !variable_value.is_empty();
-                if let Purpose::Target(session) = purpose {
-                    environment.set(session, variable_name, variable_value);
+                if purpose.accepts(&variable_name) {
+                    environment.set(variable_name, variable_value);
                 }
                 continue;
             }
@@ -209,9 +209,17 @@ async fn hear_setup(purpose: &Purpose, restrictions: Restrictions, ear: &mut Int
             ChannelMsg::Exec { command, .. } => Program::Exec(command),
             ChannelMsg::RequestShell { .. } => Program::Shell,
             ChannelMsg::RequestSubsystem { name, .. } => Program::Subsystem(name),
+            ChannelMsg::Eof => {
+                ended = true;
+                continue;
+            }
             ChannelMsg::Close => return None,
             _ => continue,
         };
+        if ended {
+            // Whatever runs reads the end, as it would from any server; data that came before it is nobody's.
+            ear.give_back(ChannelMsg::Eof);
+        }
         return Some(Setup {
             pty: pty.map(|pty| PtyRequest { no_color, ..pty }),
             environment,
@@ -225,7 +233,8 @@ impl Purpose {
     pub(super) fn accepts(&self, variable: &str) -> bool {
         match self {
             Self::Target(session) => passes_variable(session, variable),
-            Self::Console(_) | Self::Refuse(_) => false,
+            Self::Console(console) => console.accepts(variable),
+            Self::Refuse(_) => false,
         }
     }
 

@@ -8,7 +8,7 @@ mod forwards;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use russh::keys::Certificate;
 use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey};
@@ -23,6 +23,7 @@ use super::auth::{Answer, Identity, Login, Question};
 use super::channel;
 use super::door::Stranger;
 use super::forward::Address;
+use super::idle::Usage;
 use super::jump::{self, Jump};
 use super::live::Live;
 use super::session::Origin;
@@ -45,6 +46,28 @@ pub(super) enum Arrival {
     Jump(Box<Jump>),
 }
 
+/// How far a connection is. Clones share it.
+#[derive(Clone)]
+pub(super) struct Life {
+    /// Cancelled when authentication is done.
+    pub authenticated: CancellationToken,
+    /// Cancelled when the connection must end.
+    pub ended: CancellationToken,
+    /// Told of everything that passes in a channel.
+    pub usage: Usage,
+}
+
+impl Life {
+    /// A life that ends with another at the latest.
+    pub(super) fn within(other: &CancellationToken) -> Self {
+        Self {
+            authenticated: CancellationToken::new(),
+            ended: other.child_token(),
+            usage: Usage::new(),
+        }
+    }
+}
+
 /// The handler of one connection.
 pub(super) struct Client {
     shared: Arc<Shared>,
@@ -56,10 +79,7 @@ pub(super) struct Client {
     login: Login,
     /// Who came by another connection is who they are there, whatever they prove here.
     jump: Option<Box<Jump>>,
-    /// Told when authentication is done.
-    authenticated: CancellationToken,
-    /// Cancelled when the connection must end.
-    ended: CancellationToken,
+    life: Life,
     identity: Option<Identity>,
     live: Option<Live>,
     channels: HashMap<ChannelId, Opened>,
@@ -89,13 +109,7 @@ impl Opened {
 
 impl Client {
     /// A connection that has just been accepted.
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        peer: SocketAddr,
-        arrival: Arrival,
-        authenticated: CancellationToken,
-        ended: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, peer: SocketAddr, arrival: Arrival, life: Life) -> Self {
         let channels = HashMap::new();
         let (stranger, jump) = match arrival {
             Arrival::Door(stranger) => (Some(stranger), None),
@@ -108,8 +122,7 @@ impl Client {
             since: Instant::now(),
             stranger,
             jump,
-            authenticated,
-            ended,
+            life,
             identity: None,
             live: None,
             channels,
@@ -120,6 +133,17 @@ impl Client {
     /// The address that it comes from.
     pub(super) fn peer(&self) -> SocketAddr {
         self.peer
+    }
+
+    /// How far it is.
+    pub(super) fn life(&self) -> Life {
+        self.life.clone()
+    }
+
+    /// How long it may take to authenticate, and go unused.
+    pub(super) fn times(&self) -> (Duration, Duration) {
+        let engine = self.shared.gate.engine();
+        (engine.config.server.login_grace, engine.config.server.idle_timeout)
     }
 
     /// Who they have proved to be.
@@ -143,7 +167,7 @@ impl Client {
         if self.channels.len() >= MAX_CHANNELS {
             return None;
         }
-        let closed = self.ended.child_token();
+        let closed = self.life.ended.child_token();
         let opened = Opened {
             started,
             ..Opened::new(closed.clone())
@@ -204,7 +228,7 @@ fn ask(question: Question) -> Auth {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.ended.cancel();
+        self.life.ended.cancel();
     }
 }
 
@@ -277,11 +301,15 @@ impl Handler for Client {
         let entered = self
             .shared
             .live
-            .enter(&identity, target, self.ended.clone(), &self.shared.gate);
+            .enter(&identity, target, self.life.ended.clone(), &self.shared.gate);
         self.purpose = Some(match entered {
             Ok(live) => {
                 self.live = Some(live);
-                self.authenticated.cancel();
+                if self.jump.is_none() {
+                    self.shared.counters.authenticated.count();
+                }
+                self.life.usage.note();
+                self.life.authenticated.cancel();
                 self.stranger = None;
                 let client_version = printable_line(&String::from_utf8_lossy(session.remote_sshid())).into_owned();
                 let origin = Origin {
@@ -289,10 +317,13 @@ impl Handler for Client {
                     client_version,
                     handle: session.handle(),
                 };
-                channel::Purpose::of(&self.shared, &identity, origin, &self.ended)
+                channel::Purpose::of(&self.shared, &identity, origin, &self.life.ended)
             }
             // It keeps its place at the door, and leaves at the end of the login grace at the latest.
-            Err(turned_away) => channel::Purpose::Refuse(turned_away.to_string()),
+            Err(turned_away) => {
+                self.shared.counters.turned_away.count();
+                channel::Purpose::Refuse(turned_away.to_string())
+            }
         });
         Ok(())
     }
@@ -312,7 +343,8 @@ impl Handler for Client {
         };
         reply.accept().await;
         let directory = self.shared.gate.engine().config.server.state_dir.clone();
-        let (ear, voice) = user::split(channel, session.handle(), closed.clone(), directory);
+        let (ear, mut voice) = user::split(channel, session.handle(), closed.clone(), directory);
+        voice.count_as_use(self.life.usage.clone());
         self.shared.tasks.spawn(async move {
             channel::attend(purpose, restrictions, ear, voice).await;
             closed.cancel();
@@ -345,6 +377,21 @@ impl Handler for Client {
             serving.await;
             closed.cancel();
         });
+        Ok(())
+    }
+
+    async fn data(&mut self, _channel: ChannelId, _data: &[u8], _session: &mut Session) -> Result<(), Self::Error> {
+        self.life.usage.note();
+        Ok(())
+    }
+
+    async fn window_adjusted(
+        &mut self,
+        _channel: ChannelId,
+        _new_size: u32,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.life.usage.note();
         Ok(())
     }
 

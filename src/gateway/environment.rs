@@ -23,9 +23,9 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Takes a variable that a user wants to set, if it may be passed on.
-    pub(super) fn set(&mut self, session: &TargetSession, name: String, value: String) {
-        if self.variables.len() < MAX_VARIABLES && passes_variable(session, &name) {
+    /// Takes a variable that is to be passed on.
+    pub(super) fn set(&mut self, name: String, value: String) {
+        if self.variables.len() < MAX_VARIABLES {
             self.variables.push((name, value));
         }
     }

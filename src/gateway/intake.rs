@@ -34,6 +34,8 @@ pub(super) struct Intake {
     items: mpsc::UnboundedReceiver<Item>,
     /// A spilled item that is being read back; kept here, so that a dropped read loses nothing.
     reading: Option<Spilled>,
+    /// What was read and is to be read again, before all else.
+    returned: Option<ChannelMsg>,
     /// Bytes that memory still has room for.
     room: Arc<Semaphore>,
     /// Where the sizes of the user's window are recorded.
@@ -82,6 +84,7 @@ impl Intake {
         let intake = Self {
             items,
             reading: None,
+            returned: None,
             room: Arc::new(Semaphore::new(0)),
             tape: None,
             closed: CancellationToken::new(),
@@ -103,6 +106,7 @@ impl Intake {
         Self {
             items,
             reading: None,
+            returned: None,
             room,
             tape: None,
             closed,
@@ -120,8 +124,16 @@ impl Intake {
         self.tape = Some(tape);
     }
 
+    /// Has the next reader begin with what was read last, or with the end of it.
+    pub(super) fn give_back(&mut self, unread: ChannelMsg) {
+        self.returned = Some(unread);
+    }
+
     /// The next message; `None` when the channel has ended. May be dropped at the await.
     pub(super) async fn next(&mut self) -> Option<ChannelMsg> {
+        if let Some(returned) = self.returned.take() {
+            return Some(returned);
+        }
         if self.reading.is_none() {
             match self.items.recv().await? {
                 Item::Message(message) => {

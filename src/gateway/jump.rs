@@ -18,7 +18,7 @@ use crate::gate::Engine;
 use super::address::{Destination, parse_login};
 use super::auth::Identity;
 use super::authority::certify_host;
-use super::client::{Arrival, Client};
+use super::client::{Arrival, Client, Life};
 use super::intake::Intake;
 use super::{LAST_MOMENTS, Shared, converse, jump_stream, ssh};
 
@@ -91,16 +91,20 @@ pub(super) async fn serve(
     closed: CancellationToken,
 ) {
     let (ear, voice) = channel.split();
-    let (authenticated, ended) = (CancellationToken::new(), closed.child_token());
+    let life = Life::within(&closed);
     let directory = shared.gate.engine().config.server.state_dir.clone();
-    let stream = jump_stream::new(Intake::spilling(ear, directory), voice.make_writer(), ended.clone());
+    let stream = jump_stream::new(
+        Intake::spilling(ear, directory),
+        voice.make_writer(),
+        life.ended.clone(),
+    );
     let config = inner_config(&shared, &jump.target);
-    let login_grace = shared.gate.engine().config.server.login_grace;
     let arrival = Arrival::Jump(Box::new(jump));
-    let client = Client::new(shared, peer, arrival, authenticated.clone(), ended.clone());
+    let client = Client::new(shared, peer, arrival, life.clone());
     // The stream ends with `ended`, so there is nothing else to hang up.
-    let hang_up = || ended.cancel();
-    if let Err(error) = converse(config, stream, client, (login_grace, authenticated), &ended, hang_up).await {
+    let hang_up = || life.ended.cancel();
+    let (_left, outcome) = converse(config, stream, client, hang_up).await;
+    if let Err(error) = outcome {
         // Clients just leave, which shows as an early end of the stream.
         tracing::debug!(%peer, %error, "an inner connection ended");
     }

@@ -38,6 +38,8 @@ pub(super) struct LiveSessions {
 struct Table {
     next: u64,
     entries: HashMap<u64, Entry>,
+    /// Sessions on targets that were chosen at the console; they count as the connection that they are part of.
+    visits: HashMap<u64, Entry>,
 }
 
 #[derive(Debug)]
@@ -62,16 +64,8 @@ impl LiveSessions {
         // Read under the lock: whoever is not known from now on is found by `end_unknown`.
         let engine = gate.engine();
         let limits = &engine.config.server;
-        let entry = Entry {
-            user: identity.user.clone(),
-            from: identity.from,
-            proofs: identity.proofs.clone(),
-            target: target.filter(|name| engine.target(name).is_some()),
-            ended,
-        };
-        if !is_known(&entry, &engine.config) {
-            return Err(TurnedAway::Unknown);
-        }
+        let target = target.filter(|name| engine.target(name).is_some());
+        let entry = known_entry(identity, target, ended, &engine.config)?;
         if table.entries.len() >= limits.max_sessions {
             return Err(TurnedAway::InAll(limits.max_sessions));
         }
@@ -83,9 +77,26 @@ impl LiveSessions {
         if of_user >= limits.max_sessions_per_user {
             return Err(TurnedAway::OfUser(limits.max_sessions_per_user));
         }
-        let number = table.next;
-        table.next += 1;
+        let number = table.next_number();
         table.entries.insert(number, entry);
+        Ok(Live {
+            number,
+            sessions: self.clone(),
+        })
+    }
+
+    /// Enters a session on a target that was chosen at the console; it leaves when the guard is dropped.
+    pub(super) fn visit(
+        &self,
+        identity: &Identity,
+        target: Name,
+        ended: CancellationToken,
+        gate: &Gate,
+    ) -> Result<Live, TurnedAway> {
+        let mut table = self.lock();
+        let entry = known_entry(identity, Some(target), ended, &gate.engine().config)?;
+        let number = table.next_number();
+        table.visits.insert(number, entry);
         Ok(Live {
             number,
             sessions: self.clone(),
@@ -95,7 +106,8 @@ impl LiveSessions {
     /// Ends every session whose user, proof or target the configuration does not know; says how many.
     pub(super) fn end_unknown(&self, config: &Config) -> usize {
         let table = self.lock();
-        let unknown = table.entries.values().filter(|entry| !is_known(entry, config));
+        let all = table.entries.values().chain(table.visits.values());
+        let unknown = all.filter(|entry| !is_known(entry, config));
         unknown.inspect(|entry| entry.ended.cancel()).count()
     }
 
@@ -106,6 +118,33 @@ impl LiveSessions {
 
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn next_number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+}
+
+fn known_entry(
+    identity: &Identity,
+    target: Option<Name>,
+    ended: CancellationToken,
+    config: &Config,
+) -> Result<Entry, TurnedAway> {
+    let entry = Entry {
+        user: identity.user.clone(),
+        from: identity.from,
+        proofs: identity.proofs.clone(),
+        target,
+        ended,
+    };
+    if is_known(&entry, config) {
+        Ok(entry)
+    } else {
+        Err(TurnedAway::Unknown)
     }
 }
 
@@ -132,6 +171,8 @@ pub(super) struct Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.sessions.lock().entries.remove(&self.number);
+        let mut table = self.sessions.lock();
+        table.entries.remove(&self.number);
+        table.visits.remove(&self.number);
     }
 }

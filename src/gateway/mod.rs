@@ -7,6 +7,7 @@ mod authority;
 mod channel;
 mod client;
 mod console;
+mod counters;
 mod door;
 mod environment;
 mod exec;
@@ -15,6 +16,7 @@ mod gated;
 mod heard;
 mod held;
 mod host_check;
+mod idle;
 mod intake;
 mod jump;
 mod jump_stream;
@@ -42,6 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::server as ssh_server;
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -53,9 +56,11 @@ use crate::config::Config;
 use crate::gate::{Engine, Gate};
 
 pub(crate) use login::read_password;
+pub use own_keys::is_strong as host_key_is_strong;
 
 use auth::{Guard, Source};
-use client::{Arrival, Client};
+use client::{Arrival, Client, Life};
+use counters::Counters;
 use door::{Door, Stranger};
 use live::LiveSessions;
 use own_exec::OwnExecs;
@@ -63,6 +68,10 @@ use own_keys::OwnKeys;
 
 /// Pause after a failed accept: the process may be out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between the kernel's probes of a silent peer, and how many go unanswered until it counts as gone.
+const TCP_PROBE_INTERVAL: Duration = Duration::from_secs(15);
+const TCP_PROBES: u32 = 4;
 
 /// How long sessions may take to end once they have been told to.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
@@ -104,6 +113,7 @@ struct Shared {
     keys: OwnKeys,
     door: Door,
     guard: Guard,
+    counters: Arc<Counters>,
     live: LiveSessions,
     own_execs: Arc<OwnExecs>,
     /// The public halves of the host keys, as they stand in SSH messages.
@@ -142,6 +152,7 @@ impl Gateway {
             gate,
             door: Door::default(),
             guard: Guard::default(),
+            counters: Arc::default(),
             live: LiveSessions::default(),
             own_execs: Arc::default(),
             tasks: TaskTracker::new(),
@@ -164,6 +175,9 @@ impl Gateway {
     /// Accepts connections until `drain` is cancelled, then waits for the sessions that are open, but no longer than
     /// `server.drain_timeout`.
     pub async fn serve(self, drain: CancellationToken) {
+        let (counters, store) = (self.shared.counters.clone(), self.shared.gate.store().clone());
+        let counted = CancellationToken::new();
+        let counting = tokio::spawn(counters.keep(store, counted.clone()));
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
             accepting.spawn(accept(self.shared.clone(), listener, drain.clone()));
@@ -182,6 +196,10 @@ impl Gateway {
             if timeout(LAST_MOMENTS, self.shared.tasks.wait()).await.is_err() {
                 tracing::warn!("sessions that did not end in time are cut off");
             }
+        }
+        counted.cancel();
+        if let Err(error) = counting.await {
+            tracing::error!(%error, "the last connections are not counted");
         }
     }
 
@@ -221,6 +239,7 @@ fn needs_restart<'a>(old: &Config, new: &Config) -> impl Iterator<Item = &'a str
         ("server.host_keys", old.server.host_keys != new.server.host_keys),
         ("server.host_ca", old.server.host_ca != new.server.host_ca),
         ("server.user_ca", old.server.user_ca != new.server.user_ca),
+        ("server.algorithms", old.server.algorithms != new.server.algorithms),
         ("store.path", old.store.path != new.store.path),
     ];
     changed
@@ -257,10 +276,15 @@ fn welcome(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
         .door
         .enter(source, server.max_unauthenticated, server.max_unauthenticated_per_ip);
     let Some(stranger) = entered else {
+        shared.counters.refused.count();
         tracing::warn!(%peer, "too many connections that have not authenticated");
         return;
     };
-    let serving = serve_connection(shared.clone(), socket, peer, stranger, server.login_grace);
+    shared.counters.accepted.count();
+    if let Err(error) = keep_alive(&socket, server.tcp_keepalive) {
+        tracing::debug!(%peer, %error, "cannot have the kernel watch a connection");
+    }
+    let serving = serve_connection(shared.clone(), socket, peer, stranger);
     shared.tasks.spawn(async move {
         if let Err(error) = serving.await {
             tracing::debug!(%peer, %error, "a connection ended");
@@ -273,12 +297,10 @@ async fn serve_connection(
     socket: TcpStream,
     peer: SocketAddr,
     stranger: Stranger,
-    login_grace: Duration,
 ) -> Result<(), russh::Error> {
     let (socket, hang_up) = split_off_hang_up(socket)?;
-    let (authenticated, ended) = (CancellationToken::new(), shared.stopping.child_token());
-    let arrival = Arrival::Door(stranger);
-    let client = Client::new(shared.clone(), peer, arrival, authenticated.clone(), ended.clone());
+    let life = Life::within(&shared.stopping);
+    let client = Client::new(shared.clone(), peer, Arrival::Door(stranger), life.clone());
     let config = shared.server_config.clone();
     let socket = BufReader::with_capacity(ssh::READ_BUFFER, socket);
     // The session loop may stand still in a write: only the socket's end wakes it for sure.
@@ -287,40 +309,80 @@ async fn serve_connection(
             tracing::debug!(%peer, %error, "the connection was gone before it was ended");
         }
     };
-    converse(config, socket, client, (login_grace, authenticated), &ended, hang_up).await
+    let (left, outcome) = converse(config, socket, client, hang_up).await;
+    match left {
+        Left::TooLate => shared.counters.timed_out.count(),
+        Left::ByThemselves if !life.authenticated.is_cancelled() => shared.counters.unauthenticated.count(),
+        Left::ByThemselves | Left::Ended | Left::Idle => {}
+    }
+    outcome
 }
 
-/// Speaks SSH on a stream until it ends, `ended` is cancelled, or the time to authenticate is over. `hang_up` ends the
-/// stream from outside.
+/// By what a connection ended.
+enum Left {
+    /// The client left, or broke the protocol.
+    ByThemselves,
+    /// It was ended.
+    Ended,
+    /// It was not authenticated in time.
+    TooLate,
+    /// It was not used for too long.
+    Idle,
+}
+
+/// Speaks SSH on a stream until it ends, must end, or has had its time. `hang_up` ends the stream from outside.
 async fn converse<S>(
     config: Arc<ssh_server::Config>,
     stream: S,
     client: Client,
-    (login_grace, authenticated): (Duration, CancellationToken),
-    ended: &CancellationToken,
     hang_up: impl FnOnce(),
-) -> Result<(), russh::Error>
+) -> (Left, Result<(), russh::Error>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let peer = client.peer();
+    let (peer, life, (login_grace, idle_timeout)) = (client.peer(), client.life(), client.times());
     let conversation = async { ssh_server::run_stream(config, stream, client).await?.await };
     tokio::pin!(conversation);
-    tokio::select! {
-        outcome = &mut conversation => return outcome,
-        () = ended.cancelled() => {}
-        () = too_late(login_grace, authenticated) => tracing::info!(%peer, "not authenticated in time"),
-    }
+    let left = tokio::select! {
+        outcome = &mut conversation => return (Left::ByThemselves, outcome),
+        () = life.ended.cancelled() => Left::Ended,
+        () = too_late(login_grace, &life.authenticated) => {
+            tracing::info!(%peer, "not authenticated in time");
+            Left::TooLate
+        }
+        () = idle(idle_timeout, &life) => {
+            tracing::info!(%peer, "not used for too long");
+            Left::Idle
+        }
+    };
     hang_up();
     // The session loop may wait for a channel's task, which ends in the same moments.
-    timeout(LAST_MOMENTS, conversation).await.unwrap_or(Ok(()))
+    (left, timeout(LAST_MOMENTS, conversation).await.unwrap_or(Ok(())))
 }
 
 /// Returns when the time to authenticate is over, and never for who did.
-async fn too_late(login_grace: Duration, authenticated: CancellationToken) {
+async fn too_late(login_grace: Duration, authenticated: &CancellationToken) {
     if timeout(login_grace, authenticated.cancelled()).await.is_ok() {
         std::future::pending::<()>().await;
     }
+}
+
+/// Returns when somebody who has authenticated has not used the connection for too long.
+async fn idle(limit: Duration, life: &Life) {
+    life.authenticated.cancelled().await;
+    life.usage.idle_for(limit).await;
+}
+
+/// Has the kernel notice a peer that is gone without a word, where the limit is not zero.
+fn keep_alive(socket: &TcpStream, silence: Duration) -> io::Result<()> {
+    if silence.is_zero() {
+        return Ok(());
+    }
+    sockopt::set_tcp_keepidle(socket, silence)?;
+    sockopt::set_tcp_keepintvl(socket, TCP_PROBE_INTERVAL)?;
+    sockopt::set_tcp_keepcnt(socket, TCP_PROBES)?;
+    sockopt::set_socket_keepalive(socket, true)?;
+    Ok(())
 }
 
 /// A second handle on the socket, by which the connection can be ended whatever its owner is doing.

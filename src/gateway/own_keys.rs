@@ -6,11 +6,15 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 
 use russh::keys::ssh_key::LineEnding;
+use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, PrivateKey, PublicKey};
 
 use crate::config::Server;
 
 use super::GatewayError;
+
+/// Bits of an RSA host key at least.
+const MIN_RSA_BITS: u32 = 3072;
 
 /// The keys that stand for the bastion.
 pub(super) struct OwnKeys {
@@ -34,8 +38,17 @@ impl OwnKeys {
                 reason,
             })
         };
+        let load_host_key = |path: &PathBuf| match load(path) {
+            Ok(key) if !is_strong(&key) => Err(GatewayError::Key {
+                path: path.clone(),
+                reason: format!(
+                    "it is neither Ed25519 nor RSA with {MIN_RSA_BITS} bits; name a new file, and a key is made there"
+                ),
+            }),
+            loaded => loaded,
+        };
         Ok(Self {
-            host: settings.host_keys.iter().map(load).collect::<Result<_, _>>()?,
+            host: settings.host_keys.iter().map(load_host_key).collect::<Result<_, _>>()?,
             host_ca: load(&settings.host_ca)?,
             user_ca: load(&settings.user_ca)?,
         })
@@ -44,6 +57,15 @@ impl OwnKeys {
     /// The public halves of the host keys.
     pub(super) fn public_host_keys(&self) -> Vec<PublicKey> {
         self.host.iter().map(|key| key.public_key().clone()).collect()
+    }
+}
+
+/// Whether a host key is worth as much as the key exchange that it signs: Ed25519, or RSA with 3,072 bits or more.
+pub fn is_strong(key: &PrivateKey) -> bool {
+    match key.public_key().key_data() {
+        KeyData::Ed25519(_) => true,
+        KeyData::Rsa(key) => key.key_size() >= MIN_RSA_BITS,
+        _ => false,
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) async fn attend(
 ) -> Result<(), Gone> {
     let gate = session.gate().engine();
     if !gate.permits(&session.user, &session.target, &session.login, Channel::Shell) {
-        return refuse(&voice, pty.is_some(), "no policy allows you a shell on this target").await;
+        // The gate denies it as a whole, and so it is on record.
+        return attend_opaque_shell(session, pty, environment, ear, voice).await;
     }
     let notice = &session.gate().engine().config.server.session_notice;
     if pty.is_some() && !notice.is_empty() {

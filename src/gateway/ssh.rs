@@ -7,7 +7,7 @@ use std::time::Duration;
 use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey};
 use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, client, compression, kex, mac, server};
 
-use crate::config::Server;
+use crate::config::{Algorithms, Server};
 
 /// Size of the read buffers around sockets, bytes: a fifth of the system calls at this size.
 pub(super) const READ_BUFFER: usize = 256 * 1024;
@@ -44,12 +44,10 @@ fn server_settings(settings: &Server, keys: Vec<PrivateKey>) -> server::Config {
         auth_rejection_time: Duration::ZERO,
         keys,
         window_size: WINDOW,
-        preferred: preferred(
-            kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
-            kex::EXTENSION_SUPPORT_AS_SERVER,
-        ),
+        preferred: for_users(settings.algorithms),
         max_auth_attempts: MAX_AUTH_ATTEMPTS,
-        inactivity_timeout: non_zero(settings.idle_timeout),
+        // The library counts the answers to its own keepalives as activity: see `idle`.
+        inactivity_timeout: None,
         keepalive_interval: non_zero(settings.keepalive),
         keepalive_max: KEEPALIVE_MAX,
         nodelay: true,
@@ -64,14 +62,11 @@ pub(super) fn client_config(settings: &Server, takes_certificates: bool) -> Arc<
         window_size: WINDOW,
         preferred: Preferred {
             host_key_certificates: if takes_certificates {
-                Cow::Owned(host_key_algorithms())
+                Cow::Owned(key_algorithms())
             } else {
                 Cow::Borrowed(&[])
             },
-            ..preferred(
-                kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
-                kex::EXTENSION_SUPPORT_AS_CLIENT,
-            )
+            ..for_targets()
         },
         keepalive_interval: non_zero(settings.keepalive),
         keepalive_max: KEEPALIVE_MAX,
@@ -84,18 +79,41 @@ fn non_zero(length: Duration) -> Option<Duration> {
     (!length.is_zero()).then_some(length)
 }
 
-/// No SHA-1, no CBC, no compression; encrypt-then-MAC where a MAC is needed at all.
-fn preferred(strict: kex::Name, extensions: kex::Name) -> Preferred {
+/// What users' clients may choose from. Neither list has what `ssh-audit` calls a failure: no SHA-1, no CBC, no NIST curves in
+/// the key exchange, encrypt-then-MAC where a MAC is needed at all. The strict one has nothing that it warns of either, so no
+/// key exchange that a quantum computer could break.
+fn for_users(algorithms: Algorithms) -> Preferred {
+    let mut kex = vec![kex::MLKEM768X25519_SHA256];
+    if algorithms == Algorithms::Compatible {
+        kex.extend([kex::CURVE25519, kex::CURVE25519_PRE_RFC_8731]);
+    }
+    kex.extend([
+        kex::EXTENSION_SUPPORT_AS_SERVER,
+        kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
+    ]);
+    preferred(kex)
+}
+
+/// What targets may choose from: older servers too, but still neither SHA-1 nor CBC.
+fn for_targets() -> Preferred {
+    preferred(vec![
+        kex::MLKEM768X25519_SHA256,
+        kex::CURVE25519,
+        kex::CURVE25519_PRE_RFC_8731,
+        kex::ECDH_SHA2_NISTP256,
+        kex::DH_G16_SHA512,
+        kex::DH_G14_SHA256,
+        kex::EXTENSION_SUPPORT_AS_CLIENT,
+        kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+    ])
+}
+
+/// What both sides have in common.
+fn preferred(kex: Vec<kex::Name>) -> Preferred {
     Preferred {
-        kex: Cow::Owned(vec![
-            kex::MLKEM768X25519_SHA256,
-            kex::CURVE25519,
-            kex::CURVE25519_PRE_RFC_8731,
-            kex::ECDH_SHA2_NISTP256,
-            extensions,
-            strict,
-        ]),
-        key: Cow::Owned(host_key_algorithms()),
+        kex: Cow::Owned(kex),
+        // Towards users, the signatures that their keys may make too; the host keys are chosen when they are loaded.
+        key: Cow::Owned(key_algorithms()),
         cipher: Cow::Owned(vec![
             cipher::AES_128_GCM,
             cipher::AES_256_GCM,
@@ -109,7 +127,7 @@ fn preferred(strict: kex::Name, extensions: kex::Name) -> Preferred {
     }
 }
 
-fn host_key_algorithms() -> Vec<Algorithm> {
+fn key_algorithms() -> Vec<Algorithm> {
     vec![
         Algorithm::Ed25519,
         Algorithm::Ecdsa {
@@ -128,4 +146,35 @@ fn host_key_algorithms() -> Vec<Algorithm> {
             hash: Some(HashAlg::Sha256),
         },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_weak_is_offered_to_users() {
+        for algorithms in [Algorithms::Strict, Algorithms::Compatible] {
+            let offered = for_users(algorithms);
+            assert_eq!(
+                offered.kex.first(),
+                Some(&kex::MLKEM768X25519_SHA256),
+                "post-quantum first"
+            );
+            assert!(offered.kex.contains(&kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER));
+            let kex: Vec<&str> = offered.kex.iter().map(AsRef::as_ref).collect();
+            assert!(
+                !kex.iter().any(|name| name.contains("sha1") || name.contains("nistp")),
+                "{kex:?}"
+            );
+            assert!(
+                !offered.key.contains(&Algorithm::Rsa { hash: None }),
+                "SHA-1 signatures"
+            );
+            assert!(offered.cipher.iter().all(|name| !name.as_ref().contains("cbc")));
+            assert!(offered.mac.iter().all(|name| name.as_ref().contains("-etm@")));
+            assert_eq!(*offered.compression, [compression::NONE]);
+        }
+        assert!(!for_users(Algorithms::Strict).kex.contains(&kex::CURVE25519));
+    }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::{CommandId, printable};
 
+use super::idle::Usage;
 use super::intake::Intake;
 use super::session::LAST_WORDS;
 use super::tape::Tape;
@@ -92,6 +93,8 @@ pub(super) struct Voice {
     closed: CancellationToken,
     /// Where everything is recorded before it is said.
     tape: Option<Tape>,
+    /// Told of everything that is said.
+    usage: Option<Usage>,
     /// Cancelled when the channel must end because it cannot be recorded any longer.
     pub(super) unrecorded: CancellationToken,
 }
@@ -114,6 +117,7 @@ pub(super) fn split(
             handle,
             closed,
             tape: None,
+            usage: None,
             unrecorded: CancellationToken::new(),
         },
     )
@@ -124,6 +128,11 @@ impl Voice {
     pub(super) fn record_on(&mut self, tape: Tape) {
         self.unrecorded = tape.unrecorded().clone();
         self.tape = Some(tape);
+    }
+
+    /// Has everything that is said count as use of the connection.
+    pub(super) fn count_as_use(&mut self, usage: Usage) {
+        self.usage = Some(usage);
     }
 
     /// Records that a command starts to run.
@@ -163,6 +172,9 @@ impl Voice {
     }
 
     async fn record(&self, bytes: &[u8]) -> Result<(), Gone> {
+        if let Some(usage) = &self.usage {
+            usage.note();
+        }
         match &self.tape {
             Some(tape) => self.unless_closed(tape.output(bytes)).await,
             None => Ok(()),
@@ -180,6 +192,14 @@ impl Voice {
     /// Returns when the user has closed the channel, or is gone.
     pub(super) async fn closed(&self) {
         self.closed.cancelled().await;
+    }
+
+    /// What can still end the channel when the voice is gone.
+    pub(super) fn hang_up(&self) -> HangUp {
+        HangUp {
+            id: self.id,
+            handle: self.handle.clone(),
+        }
     }
 
     /// Ends the channel with an exit code.
@@ -214,6 +234,28 @@ impl Voice {
     async fn close(&self) -> Result<(), Gone> {
         self.half.eof().await.map_err(|_| Gone)?;
         self.half.close().await.map_err(|_| Gone)
+    }
+}
+
+/// Ends a channel whatever has become of its voice.
+pub(super) struct HangUp {
+    id: ChannelId,
+    handle: Handle,
+}
+
+impl HangUp {
+    /// Says why on the terminal, and ends the channel as a failure of the bastion's.
+    pub(super) async fn end(self, reason: &str) -> Result<(), Gone> {
+        let ending = async {
+            let text = format!("\r\nopspilot: {}\r\n", printable(reason)).into_bytes();
+            self.handle.data(self.id, text).await.map_err(|_| Gone)?;
+            let told = self.handle.exit_status_request(self.id, FAILED).await;
+            told.map_err(|()| Gone)?;
+            self.handle.eof(self.id).await.map_err(|()| Gone)?;
+            self.handle.close(self.id).await.map_err(|()| Gone)
+        };
+        // A user who takes nothing does not keep the channel open by it.
+        timeout(LAST_WORDS, ending).await.unwrap_or(Err(Gone))
     }
 }
 

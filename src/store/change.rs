@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
+use super::door::ConnectionCounts;
 use crate::domain::{
     AnswerChannel, Channel, CommandId, CommandUid, Decision, Exactness, Impact, Level, Name, SessionId, State,
 };
@@ -23,6 +25,7 @@ pub(super) enum Change {
     SnapshotSaved(NewSnapshot),
     RecordingBegan(NewRecording),
     RecordingEnded(RecordingId, RecordingEnd),
+    ConnectionsCounted(Date, ConnectionCounts),
 }
 
 impl Change {
@@ -39,6 +42,7 @@ impl Change {
             Self::SnapshotSaved(_) => "snapshot_saved",
             Self::RecordingBegan(_) => "recording_began",
             Self::RecordingEnded(..) => "recording_ended",
+            Self::ConnectionsCounted(..) => "connections_counted",
         }
     }
 
@@ -55,6 +59,7 @@ impl Change {
             Self::SnapshotSaved(snapshot) => serde_json::to_string(snapshot),
             Self::RecordingBegan(recording) => serde_json::to_string(recording),
             Self::RecordingEnded(id, end) => serde_json::to_string(&json!({ "channel": id.channel, "end": end })),
+            Self::ConnectionsCounted(day, counts) => serde_json::to_string(&json!({ "day": day, "counts": counts })),
         }
     }
 
@@ -70,7 +75,8 @@ impl Change {
             | Self::SessionEnded(..)
             | Self::SnapshotSaved(_)
             | Self::RecordingBegan(_)
-            | Self::RecordingEnded(..) => None,
+            | Self::RecordingEnded(..)
+            | Self::ConnectionsCounted(..) => None,
         }
     }
 
@@ -86,7 +92,8 @@ impl Change {
             | Self::Finished(..)
             | Self::Amended(..)
             | Self::InputEnded(..)
-            | Self::SnapshotSaved(_) => None,
+            | Self::SnapshotSaved(_)
+            | Self::ConnectionsCounted(..) => None,
         }
     }
 }

@@ -11,6 +11,7 @@ mod asked;
 mod cache;
 mod chain;
 mod change;
+mod door;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -23,10 +24,11 @@ mod tally;
 mod text;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use jiff::civil::Date;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
@@ -37,6 +39,7 @@ pub use change::{
     Aftermath, Answer, End, Forecast, HostInfo, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot,
     Outcome, RecordingEnd, RecordingId, RecordingState, Resolution, Scoring, SessionEnd, Start, Verdict,
 };
+pub use door::{ConnectionCounts, DayOfConnections};
 pub use error::StoreError;
 pub use reader::{
     CommandDetail, CommandSummary, Event, LogFilter, Reader, RecordingSummary, SessionFilter, SessionSummary,
@@ -65,6 +68,7 @@ struct Shared {
     key: RecordKey,
     bastion_id: Uuid,
     last_command_id: AtomicI64,
+    path: PathBuf,
 }
 
 impl Store {
@@ -84,6 +88,14 @@ impl Store {
             path: path.to_owned(),
             source: Box::new(source),
         })
+    }
+
+    /// The same record, open for reading. Blocks, as its questions do.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn reader(&self) -> Result<Reader, StoreError> {
+        Reader::open(&self.shared.path)
     }
 
     /// This bastion's identity, as it stands in every row.
@@ -195,6 +207,14 @@ impl Store {
         self.write(Change::RecordingEnded(id, end)).await
     }
 
+    /// Adds to the connections of a day (UTC).
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub async fn count_connections(&self, day: Date, counts: ConnectionCounts) -> Result<(), StoreError> {
+        self.write(Change::ConnectionsCounted(day, counts)).await
+    }
+
     /// What the record says about a pattern, from memory. A pattern that was not met for very long may count as new.
     pub fn history(&self, user: &Name, target: &Name, command_hash: &str) -> History {
         self.shared.cache.history(user, target, command_hash)
@@ -259,6 +279,7 @@ fn open(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -
             key,
             bastion_id,
             last_command_id,
+            path: path.to_owned(),
         }),
     })
 }

@@ -12,6 +12,7 @@ use super::change::{
     Aftermath, Change, End, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot, Outcome,
     RecordingEnd, RecordingId, RecordingState, Resolution, SessionEnd, Start,
 };
+use super::door;
 use super::sql::{count, rfc3339};
 use super::tally::{self, Step, Subject};
 use crate::domain::{CommandId, Impact, SessionId, State};
@@ -29,6 +30,7 @@ pub(super) fn project(connection: &Connection, bastion_id: &str, change: &Change
         Change::SnapshotSaved(snapshot) => save_snapshot(connection, snapshot).map(|()| Vec::new()),
         Change::RecordingBegan(recording) => begin_recording(connection, bastion_id, recording).map(|()| Vec::new()),
         Change::RecordingEnded(id, end) => end_recording(connection, *id, end).map(|()| Vec::new()),
+        Change::ConnectionsCounted(day, counts) => door::add(connection, bastion_id, *day, counts).map(|()| Vec::new()),
     }
 }
 

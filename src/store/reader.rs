@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::types::{ToSql, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::StoreError;
 use super::chain::{self, ChainState, hex};
+use super::door::{self, DayOfConnections};
 use super::schema;
 use super::sql::{optional_word, rfc3339, word};
 use crate::domain::{Channel, CommandId, Decision, Exactness, Impact, Level, Name, SessionId, State};
@@ -221,6 +223,18 @@ impl Reader {
             values: vec![Box::new(session.to_string())],
         };
         self.ask(&question, recording)
+    }
+
+    /// The connections of each day (UTC) from `since` on, newest first; days without any are left out.
+    ///
+    /// # Errors
+    /// As [`Reader::log`].
+    pub fn connections(&self, since: Date) -> Result<Vec<DayOfConnections>, StoreError> {
+        let question = Question {
+            sql: door::SINCE.to_owned(),
+            values: vec![Box::new(since.to_string())],
+        };
+        self.ask(&question, door::day)
     }
 
     /// Walks over the whole chain of events, in constant memory.

@@ -19,6 +19,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0003_recordings.sql")),
     M::up(include_str!("../../migrations/0004_scripts.sql")),
     M::up(include_str!("../../migrations/0005_access.sql")),
+    M::up(include_str!("../../migrations/0006_counters.sql")),
 ];
 
 /// `OPIL`, in the file's header: what tells our databases from those of other programs.

@@ -17,6 +17,7 @@ mod bad_input;
 mod check;
 mod cli;
 mod confirmation;
+mod console;
 mod containers;
 mod demo;
 mod differential;

@@ -1,5 +1,6 @@
 //! The record over real files.
 
+mod connections;
 mod durability;
 mod files;
 mod life;
