@@ -4,8 +4,11 @@
 //! it is constant (`expression`). What is not constant is said to be unknown.
 
 mod expression;
+mod input;
+mod sed;
 
 use expression::{Arguments, Budget, Value};
+pub(super) use input::may_run_others;
 
 use super::Word;
 use super::unwrap::Inside;
@@ -26,6 +29,8 @@ struct Language {
     hints: &'static [&'static str],
     /// Functions that run a text of the language itself.
     itself: &'static [&'static str],
+    /// Functions that run a file of the language, or a text that they are not given as one.
+    loads: &'static [&'static str],
     /// Whether text between backticks is run.
     backticks: bool,
     /// What the rest of a line is run after.
@@ -40,6 +45,7 @@ impl Language {
         vague: &[],
         hints: &[],
         itself: &[],
+        loads: &[],
         backticks: false,
         lines: &[],
     };
@@ -73,6 +79,17 @@ const LANGUAGES: &[Language] = &[
         vague: &["run", "call"],
         hints: &["subprocess"],
         itself: &["exec", "eval"],
+        loads: &[
+            "__import__",
+            "import_module",
+            "interact",
+            "marshal",
+            "pickle",
+            "pty",
+            "run_module",
+            "run_path",
+            "runpy",
+        ],
         ..Language::NONE
     },
     Language {
@@ -80,6 +97,7 @@ const LANGUAGES: &[Language] = &[
         options: &["-e", "-E"],
         calls: &["system", "exec", "qx", "syscall"],
         itself: &["eval"],
+        loads: &["do", "require"],
         backticks: true,
         ..Language::NONE
     },
@@ -96,6 +114,7 @@ const LANGUAGES: &[Language] = &[
             "%x",
         ],
         itself: &["eval", "instance_eval"],
+        loads: &["load", "require_relative"],
         backticks: true,
         ..Language::NONE
     },
@@ -110,7 +129,7 @@ const LANGUAGES: &[Language] = &[
     },
     Language {
         programs: &["php"],
-        options: &["-r"],
+        options: &["-r", "-B", "-R", "-E"],
         calls: &[
             "system",
             "exec",
@@ -121,12 +140,14 @@ const LANGUAGES: &[Language] = &[
             "pcntl_exec",
         ],
         itself: &["eval"],
+        loads: &["include", "require"],
         backticks: true,
         ..Language::NONE
     },
     Language {
         programs: &["lua", "luajit", "texlua"],
         calls: &["execute", "popen"],
+        loads: &["dofile", "load", "loadfile", "loadstring"],
         ..Language::NONE
     },
     Language {
@@ -167,12 +188,14 @@ const LANGUAGES: &[Language] = &[
     Language {
         programs: &["mysql", "mariadb"],
         options: &["-e", "--execute"],
+        loads: &["source"],
         lines: &["\\! ", "\\!", "system "],
         ..Language::NONE
     },
     Language {
         programs: &["sqlite", "sqlite3"],
         options: &["-cmd", ""],
+        loads: &["read"],
         lines: &[".shell ", ".system "],
         ..Language::NONE
     },
@@ -185,6 +208,7 @@ const LANGUAGES: &[Language] = &[
     Language {
         programs: &["tclsh", "expect", "wish"],
         options: &["-c"],
+        loads: &["interact", "source"],
         lines: &["exec ", "spawn ", "system "],
         ..Language::NONE
     },
@@ -225,6 +249,13 @@ pub(super) fn inside(program: &str, arguments: &[Word]) -> Vec<Inside> {
     found
 }
 
+/// The hints of a language that `text` holds, as a line of their own: a part of the text may not hold them.
+pub(super) fn hints_in(program: &str, text: &str) -> String {
+    let hints = language(program).map_or(&[][..], |language| language.hints);
+    let found = hints.iter().filter(|hint| text.contains(**hint));
+    found.flat_map(|hint| [*hint, "\n"]).collect()
+}
+
 fn language(program: &str) -> Option<&'static Language> {
     let unversioned = program.trim_end_matches(|character: char| character.is_ascii_digit() || character == '.');
     LANGUAGES
@@ -235,6 +266,10 @@ fn language(program: &str) -> Option<&'static Language> {
 /// The texts that options give, in their own word or the next; or the operands.
 fn texts<'a>(language: &Language, arguments: &'a [Word]) -> Vec<&'a str> {
     let by_operand = language.options.is_empty() || language.options.contains(&"");
+    texts_of(language, arguments, by_operand)
+}
+
+fn texts_of<'a>(language: &Language, arguments: &'a [Word], by_operand: bool) -> Vec<&'a str> {
     let mut found = Vec::new();
     let mut words = arguments.iter().map(|word| word.text.as_str());
     while let Some(word) = words.next() {

@@ -6,8 +6,8 @@ use super::unwrap::is_shell;
 use super::variables::Variables;
 use super::{Origin, SimpleCommand, Word, cook, decode};
 
-/// Most operands that are taken from the input of `xargs`.
-const MAX_OPERANDS: usize = 64;
+/// Most operands that are taken from the input of `xargs`; of more, nothing is known.
+const MAX_OPERANDS: usize = 1024;
 
 /// How many commands before a shell are searched for what it reads.
 const WINDOW: usize = 32;
@@ -161,9 +161,32 @@ fn operands(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<Words
         }
         return Some(Words::Known(words));
     }
-    let found = input.split_whitespace().take(MAX_OPERANDS);
-    words.extend(found.map(|text| Word::computed(text.to_owned())));
+    let found = split_operands(&input);
+    if found.len() > MAX_OPERANDS {
+        return Some(Words::Unknown);
+    }
+    words.extend(found.into_iter().map(Word::computed));
     Some(Words::Known(words))
+}
+
+/// The words of an input as `xargs` takes them: without their quotes and backslashes, where it does not divide at other marks.
+fn split_operands(input: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut characters = input.chars();
+    while let Some(character) = characters.next() {
+        match (character, quote) {
+            (end, Some(open)) if end == open => quote = None,
+            ('\'' | '"', None) => {
+                quote = Some(character);
+                word.get_or_insert_default();
+            }
+            ('\\', None) => word.get_or_insert_default().extend(characters.next()),
+            (blank, None) if blank.is_whitespace() => words.extend(word.take()),
+            (other, _) => word.get_or_insert_default().push(other),
+        }
+    }
+    words.extend(word);
+    words
 }
 
 /// What `xargs` makes a command of.
@@ -253,6 +276,8 @@ fn shell_reads_commands(arguments: &[Word], is_fish: bool) -> bool {
     while let Some(argument) = operands.next() {
         match argument.text.as_str() {
             "-s" => return true,
+            // `sh {fd}<&0`
+            variable if variable.starts_with('{') && variable.ends_with('}') && !argument.quoted => {}
             _ if is_stdin(argument) => return true,
             "--rcfile" | "--init-file" | "--emulate" | "--init-command" => {
                 operands.next();

@@ -73,7 +73,8 @@ pub(super) fn outline(text: &str) -> Outline {
     outline
 }
 
-fn is_special(byte: u8) -> bool {
+/// Whether a character means something to a shell.
+pub(super) fn is_special(byte: u8) -> bool {
     b";&|<>\n$`\"'()[]{}!".contains(&byte)
 }
 

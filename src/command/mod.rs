@@ -47,7 +47,7 @@ pub use operand::{OperandClass, operand_class};
 pub use pattern::pattern;
 pub use redact::redact;
 pub use splitter::{MAX_UNIT, Piece, Splitter};
-pub use stdin::{Interpreted, Stdin, password_on_stdin, program_on_stdin};
+pub use stdin::{Interpreted, MAX_TEXT, Stdin, password_on_stdin, program_on_stdin};
 pub use transfer::{Transfer, transfer};
 
 /// One submitted command, brought down to what it would run.

@@ -3,18 +3,23 @@
 //! Finds too many rather than too few: input that is scored needlessly goes on all the same.
 
 mod detours;
+mod files;
+mod hints;
 mod input;
 mod interpreters;
+mod pieces;
 mod readers;
 mod shells;
+mod table;
 
 use super::options::{has_flag, names_any, own_options};
 use super::{Script, SimpleCommand};
 use crate::domain::Dialect;
 
-use detours::{DETOUR, may_run};
+use detours::{DETOUR, may_run, may_run_in_part};
 use input::{Reaches, reaches};
 pub(super) use interpreters::call_with_text;
+pub use pieces::MAX_TEXT;
 use readers::read_by_program;
 use shells::read_by_shell;
 
@@ -60,6 +65,16 @@ impl Interpreted {
         call.chain([quoted(text)]).collect::<Vec<_>>().join(" ")
     }
 
+    /// Whether nothing of the text runs before its end, so that waiting for that keeps nobody waiting.
+    #[must_use]
+    pub fn runs_at_end(&self) -> bool {
+        let mut words = self.words.iter().map(String::as_str);
+        let reads_whole = words
+            .next()
+            .is_some_and(|program| ["python", "pypy", "node"].iter().any(|name| program.starts_with(name)));
+        reads_whole && !words.any(|word| word.starts_with('-') && word.contains('i'))
+    }
+
     /// Whether a NUL byte in the text has a meaning: it divides operands.
     #[must_use]
     pub fn takes_nul(&self) -> bool {
@@ -79,11 +94,20 @@ fn quoted(word: &str) -> String {
 /// What runs what is on the standard input of `script`; `None` where that is data.
 #[must_use]
 pub fn program_on_stdin(script: &Script) -> Option<Stdin> {
-    read_as_program(script).or_else(|| may_run(script).then_some(Stdin::Unknown(DETOUR)))
+    with_detour(read_as_program(script), may_run(script))
 }
 
-/// The same, without what runs it by a detour.
-pub(super) fn read_as_program(script: &Script) -> Option<Stdin> {
+/// The same for a part of a longer script on the same input, which shells read command by command.
+pub(super) fn program_behind(part: &Script) -> Option<Stdin> {
+    with_detour(read_as_program(part), may_run_in_part(part))
+}
+
+/// What is known where a detour leads to something else than what reads.
+fn with_detour(read: Option<Stdin>, has_detour: bool) -> Option<Stdin> {
+    if has_detour { Some(Stdin::Unknown(DETOUR)) } else { read }
+}
+
+fn read_as_program(script: &Script) -> Option<Stdin> {
     let read = |(index, command)| read_by(command, script, index);
     let readers = script.commands.iter().enumerate().filter_map(read);
     readers.reduce(Stdin::or)

@@ -201,11 +201,23 @@ fn what_is_piped_into_a_shell_is_computed_where_it_can_be() {
         "bash -c \"$(echo cm0gLXJmIC8= | base64 -d)\"",
         "eval `echo rm -rf /`",
         "echo / | xargs rm -rf",
+        "echo '\"/\"' | xargs rm -rf",
+        "echo '\\/' | xargs rm -rf",
     ] {
         let script = bash(line);
         assert!(shows(&script, "rm -rf /"), "{line}: {:?}", commands(&script));
         assert!(script.understood(), "{line}: {:?}", script.doubts);
     }
+}
+
+#[test]
+fn no_operand_of_a_long_list_is_left_out_unsaid() {
+    let list = |count: usize| format!("echo '{}/' | xargs rm -rf", "a ".repeat(count));
+    let script = bash(&list(1_000));
+    let run = script.commands.last().unwrap();
+    assert_eq!(run.words.last().map(|word| word.text.as_str()), Some("/"));
+    assert!(script.understood());
+    assert!(!bash(&list(2_000)).understood());
 }
 
 #[test]

@@ -41,9 +41,14 @@ const SHELLS: &[&str] = &[
     "bash-static",
 ];
 
-/// Whether a program reads the shell language.
+/// Whether a program reads the shell language: `bash-5.2` and `mksh-static` are shells, too.
 pub(super) fn is_shell(program: &str) -> bool {
-    SHELLS.contains(&program)
+    let is_version = |character: char| character.is_ascii_digit() || matches!(character, '.' | '-');
+    let plain = [".exe", ".distrib", "-static"]
+        .iter()
+        .find_map(|suffix| program.strip_suffix(suffix));
+    let plain = plain.unwrap_or(program).trim_end_matches(is_version);
+    SHELLS.contains(&program) || SHELLS.contains(&plain)
 }
 
 /// What `command` would run besides itself, by its words.
@@ -68,7 +73,7 @@ pub(super) fn unwrap(command: &SimpleCommand, dialect: Dialect) -> Vec<Inside> {
         "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" | "docker-compose" => container(arguments),
         "ip" => ip_netns(arguments),
         "env" => split_string(arguments).unwrap_or_else(|| by_table(program, arguments).unwrap_or_default()),
-        "flock" if names_any(arguments, &["-c"]) => option_text(arguments, "c"),
+        "flock" if names_any(arguments, &["-c", "--command"]) => command_text(arguments),
         "command" if names_any(arguments, &["-v", "-V"]) => Vec::new(),
         "and" | "or" | "not" | "begin" | "if" | "while" | "else" if dialect == Dialect::Fish => words(arguments),
         "capsh" => launch::after_dashes(arguments).map_or_else(Vec::new, |rest| option_text(rest, "c")),
@@ -218,6 +223,13 @@ fn option_text(arguments: &[Word], letter: &str) -> Vec<Inside> {
     operand.map_or_else(Vec::new, |word| text(&word.text))
 }
 
+/// The word behind `-c` or `--command`, wherever that stands.
+fn command_text(arguments: &[Word]) -> Vec<Inside> {
+    let mut words = arguments.iter();
+    words.find(|word| matches!(word.text.as_str(), "-c" | "--command"));
+    words.next().map_or_else(Vec::new, |word| text(&word.text))
+}
+
 fn text_operand(arguments: &[Word], letter: &str) -> Option<usize> {
     let is_cluster = |word: &Word| {
         word.text == "--command"
@@ -288,17 +300,20 @@ fn ansible(arguments: &[Word]) -> Vec<Inside> {
     value("-a", "--args").filter(|_| runs_text).map_or_else(Vec::new, text)
 }
 
-/// `env -S 'TEXT'`.
+/// `env -S 'TEXT'`, `env -iS TEXT`.
 fn split_string(arguments: &[Word]) -> Option<Vec<Inside>> {
-    let position = arguments
-        .iter()
-        .position(|word| word.text.starts_with("-S") || word.text.starts_with("--split-string"))?;
-    let option = arguments.get(position)?;
+    let attached = |word: &'_ Word| {
+        let letters = word.text.strip_prefix('-')?.trim_start_matches(['i', 'v', '0']);
+        let text = word
+            .text
+            .strip_prefix("--split-string=")
+            .or_else(|| letters.strip_prefix('S'));
+        let text = text.or_else(|| (word.text == "--split-string").then_some(""));
+        text.map(str::to_owned)
+    };
+    let position = arguments.iter().position(|word| attached(word).is_some())?;
     let rest = arguments.get(position + 1..)?;
-    let attached = option
-        .text
-        .strip_prefix("--split-string=")
-        .or_else(|| option.text.strip_prefix("-S"))?;
+    let attached = arguments.get(position).and_then(attached)?;
     Some(text(&format!("{attached} {}", joined(rest))))
 }
 
@@ -306,7 +321,7 @@ fn split_string(arguments: &[Word]) -> Option<Vec<Inside>> {
 fn container(arguments: &[Word]) -> Vec<Inside> {
     let Some(position) = arguments
         .iter()
-        .take(8)
+        .take(24)
         .position(|word| matches!(word.text.as_str(), "exec" | "run"))
     else {
         return Vec::new();
@@ -315,9 +330,15 @@ fn container(arguments: &[Word]) -> Vec<Inside> {
     if let Some(dashes) = after.iter().position(|word| word.text == "--") {
         return words(after.get(dashes + 1..).unwrap_or_default());
     }
-    after_operands(&CONTAINER, after, 0)
-        .and_then(|rest| rest.get(1..))
-        .map_or_else(Vec::new, words)
+    let is_exec = arguments.get(position).is_some_and(|word| word.text == "exec");
+    let after_name = || after_operands(&CONTAINER, after, 0).and_then(|rest| rest.get(1..));
+    // Behind the name of an image, options are the image's own.
+    let command = if is_exec {
+        after_operands(&CONTAINER, after, 1)
+    } else {
+        after_name()
+    };
+    command.map_or_else(Vec::new, words)
 }
 
 /// `ip netns exec NAME COMMAND`.

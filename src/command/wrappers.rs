@@ -30,7 +30,6 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
             "nohup",
             "setsid",
             "builtin",
-            "time",
             "coproc",
             "noglob",
             "nocorrect",
@@ -58,6 +57,12 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
             "aa-exec",
             "systemd-cat",
         ],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["time"],
+        short: "fo",
+        long: &["--format", "--output"],
         ..Wrapper::PLAIN
     },
     Wrapper {

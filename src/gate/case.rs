@@ -69,7 +69,8 @@ impl Case {
             .filter(|_| !matches!(request.submission, Submission::Access { .. }))
             .map(|seen| (seen.age_ms(Instant::now()), seen))
             .map(|(age, seen)| (seen, age));
-        let script = script(&request.submission);
+        let mut readings = readings(&request.submission);
+        let script = readings.next();
         let assessment = script.as_ref().map(|script| {
             let pattern = command::pattern(script);
             let circumstances = Circumstances {
@@ -81,9 +82,8 @@ impl Case {
             };
             let assessment = engine.assess(script, &circumstances);
             let assess = |other: &Script| engine.assess(other, &circumstances);
-            let assessment = other_readings(&request.submission)
-                .iter()
-                .fold(assessment, |assessment, other| graver(assessment, assess(other)));
+            let assessment = readings.fold(assessment, |assessment, other| graver(assessment, assess(&other)));
+            let assessment = marked_as_cut(assessment, script, &request.submission);
             with_aliases(assessment, script, aliases(&request.submission), assess)
         });
         let verdict = decide(&engine, &request, assessment.as_ref())?;
@@ -463,40 +463,48 @@ fn host_key(session: &Session, target: &Target) -> Option<String> {
     })
 }
 
-/// The parse of a known command. A known prompt whose text is unknown has nothing to parse.
-fn script(submission: &Submission) -> Option<Script> {
+/// The parses of a known command: as it is shown, then what else it may be, or holds. None where what runs is not known.
+fn readings(submission: &Submission) -> Box<dyn Iterator<Item = Script> + '_> {
+    let parsed = |bytes: &[u8], dialect| command::parse(&String::from_utf8_lossy(bytes), dialect);
     match submission {
         Submission::Command {
             bytes,
             dialect,
             exactness,
             ..
-        } if *exactness != Exactness::Unknown => Some(command::parse(&String::from_utf8_lossy(bytes), *dialect)),
-        Submission::Ran { bytes, dialect } if !bytes.is_empty() => {
-            Some(command::parse(&String::from_utf8_lossy(bytes), *dialect))
+        } if *exactness != Exactness::Unknown => Box::new(std::iter::once(parsed(bytes, *dialect))),
+        Submission::Ran { bytes, dialect } if !bytes.is_empty() => Box::new(std::iter::once(parsed(bytes, *dialect))),
+        // Where the shell that reads it is not known, it is judged as each would read it.
+        Submission::AnyShell { bytes } => {
+            let dialects = [Dialect::Bash, Dialect::Zsh, Dialect::Fish].into_iter();
+            Box::new(dialects.map(move |dialect| parsed(bytes, dialect)))
         }
-        Submission::AnyShell { bytes } | Submission::Transfer { bytes, .. } => {
-            Some(command::parse(&String::from_utf8_lossy(bytes), Dialect::Bash))
-        }
+        Submission::Transfer { bytes, .. } => Box::new(std::iter::once(parsed(bytes, Dialect::Bash))),
         Submission::Text { bytes, interpreted } => {
-            let equal = interpreted.command_line(&String::from_utf8_lossy(bytes));
-            Some(command::parse(&equal, Dialect::Bash))
+            let lines = interpreted.command_lines(String::from_utf8_lossy(bytes));
+            Box::new(lines.map(|line| command::parse(&line, Dialect::Bash)))
         }
         Submission::Command { .. } | Submission::Ran { .. } | Submission::Opaque { .. } | Submission::Access { .. } => {
-            None
+            Box::new(std::iter::empty())
         }
     }
 }
 
-/// What else than its script a command may be, where the shell that reads it is not known.
-fn other_readings(submission: &Submission) -> Vec<Script> {
-    let Submission::AnyShell { bytes } = submission else {
-        return Vec::new();
+/// Says behind the text that is shown how much more of it there is.
+fn marked_as_cut(assessment: Assessment, shown: &Script, submission: &Submission) -> Assessment {
+    let Submission::Text { bytes, .. } = submission else {
+        return assessment;
     };
-    let text = String::from_utf8_lossy(bytes);
-    [Dialect::Zsh, Dialect::Fish]
-        .map(|dialect| command::parse(&text, dialect))
-        .into()
+    match bytes.len().checked_sub(shown.text.len()) {
+        None | Some(0) => assessment,
+        Some(more) => Assessment {
+            redacted: format!(
+                "{} # and about {more} bytes more, judged and not kept",
+                assessment.redacted
+            ),
+            ..assessment
+        },
+    }
 }
 
 /// The graver of what is said of a line as it stands, and as it reads without its aliases.

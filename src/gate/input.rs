@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::command::MAX_UNIT;
 use crate::domain::CommandId;
 use crate::store::{InputEnd, Outcome, Resolution, Start, StoreError, Verdict};
 
 use super::case::Case;
-use super::intercept::{Intercept, Observer, Refusal, Request};
+use super::intercept::{Intercept, Observer, Refusal, Request, Submission};
 use super::{Gate, unrecorded};
 
 /// Why a command that is on record as running never was.
@@ -36,10 +37,13 @@ impl Gate {
     }
 
     /// Those that are allowed at once, and the first that is not.
-    async fn assess_together(&self, requests: &mut std::vec::IntoIter<Request>) -> Result<Vec<Case>, Refusal> {
+    async fn assess_together(
+        self: &Arc<Self>,
+        requests: &mut std::vec::IntoIter<Request>,
+    ) -> Result<Vec<Case>, Refusal> {
         let mut cases = Vec::new();
         for request in requests {
-            let mut case = self.assess(request)?;
+            let mut case = self.assess_aside(request).await?;
             case.is_read = true;
             let is_allowed = case.start == Start::Running;
             cases.push(case);
@@ -50,6 +54,21 @@ impl Gate {
             tokio::task::yield_now().await;
         }
         Ok(cases)
+    }
+
+    /// Assesses; a long text away from the threads that serve others.
+    async fn assess_aside(self: &Arc<Self>, request: Request) -> Result<Case, Refusal> {
+        match &request.submission {
+            Submission::Text { bytes, .. } if bytes.len() > MAX_UNIT => {
+                let gate = self.clone();
+                let assessed = tokio::task::spawn_blocking(move || gate.assess(request)).await;
+                assessed.unwrap_or_else(|error| {
+                    tracing::error!(%error, "cannot assess a text");
+                    Err(Refusal::NoPolicy)
+                })
+            }
+            _ => self.assess(request),
+        }
     }
 
     /// Records that `reader` has ended, and with it what it read.

@@ -135,8 +135,8 @@ pub(super) async fn attend_target(
     }
     let environment = setup.environment.agreed(&session).await;
     match setup.program {
-        Program::Exec(command) => exec::attend(session, command, setup.pty, environment, ear, voice).await,
-        Program::Shell => shell::attend(session, setup.pty, environment, ear, voice).await,
+        Program::Exec(command) => Box::pin(exec::attend(session, command, setup.pty, environment, ear, voice)).await,
+        Program::Shell => Box::pin(shell::attend(session, setup.pty, environment, ear, voice)).await,
         Program::Subsystem(name) if name == sftp::SUBSYSTEM => sftp::attend(session, environment, ear, voice).await,
         Program::Subsystem(name) => {
             let reason = format!("the subsystem `{}` is not supported", printable(&name));

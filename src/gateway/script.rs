@@ -13,7 +13,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::command::{self, Interpreted, MAX_UNIT, Piece, Splitter, Stdin, password_on_stdin, program_on_stdin};
+use crate::command::{
+    self, Interpreted, MAX_TEXT, MAX_UNIT, Piece, Splitter, Stdin, password_on_stdin, program_on_stdin,
+};
 use crate::domain::{Channel, CommandId, Dialect, Exactness};
 use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
 use crate::store::{InputEnd, InputRest};
@@ -236,7 +238,7 @@ impl<'a> Script<'a> {
     fn is_incomplete(&self) -> bool {
         match &self.reading {
             Reading::Commands(splitter) => !splitter.pending().is_empty(),
-            Reading::Text(_, text) => !text.is_empty(),
+            Reading::Text(interpreted, text) => !text.is_empty() && !interpreted.runs_at_end(),
             Reading::Unknown(_) | Reading::Raw | Reading::Ended => false,
         }
     }
@@ -267,7 +269,7 @@ impl<'a> Script<'a> {
             }
             Reading::Text(interpreted, text) => {
                 text.extend_from_slice(data);
-                if text.len() > MAX_UNIT || (data.contains(&0) && !interpreted.takes_nul()) {
+                if text.len() > MAX_TEXT || (data.contains(&0) && !interpreted.takes_nul()) {
                     return self.give_up().await;
                 }
                 Ok(())

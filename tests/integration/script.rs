@@ -329,6 +329,43 @@ fn a_program_for_another_interpreter_is_judged_as_a_whole() {
     assert_eq!(harmless.text(), "['-', 'a']\n", "{harmless:?}");
 }
 
+/// A module as tools send them: a program with an archive in it, and `call` behind that.
+fn module(call: &str) -> String {
+    let archive = "UEsDBBQAAAAIAK1Xa0x4c2VjcmV0".repeat(5_000);
+    let source = "if archive == 1:\n    print(archive)\n".repeat(1_600);
+    format!("import os\narchive = '{archive}'\n{source}{call}\n{source}print(len(archive))\n")
+}
+
+#[test]
+fn a_long_program_for_another_interpreter_is_no_question_for_its_length() {
+    let world = World::with(ask_about_unknown);
+    let output = world.alice().stdin(module("")).run("/bin/sh -c 'python3 && sleep 0'");
+    assert_eq!(output.text(), "140000\n", "{output:?}");
+    let rows = world.bastion.rows(2);
+    assert_eq!(
+        (rows[1].exactness.as_str(), rows[1].state.as_str()),
+        ("exact", "finished")
+    );
+    assert!(
+        rows[1].command.ends_with("bytes more, judged and not kept"),
+        "{}",
+        rows[1].command
+    );
+}
+
+#[test]
+fn what_a_long_program_runs_is_judged_wherever_it_stands() {
+    let world = World::with(deny_high);
+    let trace = world.trace("ran");
+    let program = format!(
+        "open('{}', 'w')\n{}",
+        trace.display(),
+        module("os.system('rm -rf /etc/nothing-of-this-name')")
+    );
+    world.alice().stdin(program).run("python3 -").assert_refused();
+    assert!(!trace.exists());
+}
+
 #[test]
 fn a_line_that_may_be_a_password_is_unknown_and_never_recorded() {
     const PASSWORD: &str = "canary-8431";

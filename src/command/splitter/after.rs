@@ -1,7 +1,7 @@
 //! What follows a unit in the same input: more commands, or what the unit itself reads there.
 
 use super::super::options::{cluster, has_flag, names_any};
-use super::super::stdin::{Stdin, asks_password, has_whole_input, read_as_program};
+use super::super::stdin::{Stdin, asks_password, has_whole_input, program_behind};
 use super::super::{Origin, Script, SimpleCommand, parse};
 use crate::domain::Dialect;
 
@@ -25,7 +25,7 @@ pub(super) fn after(unit: &[u8], dialects: &[Dialect]) -> After {
         *dialects.first().unwrap_or(&Dialect::Sh),
     );
     let lines = secret_lines(&script);
-    let reads_on = match read_as_program(&script) {
+    let reads_on = match program_behind(&script) {
         Some(Stdin::Commands(dialect)) => dialects == [dialect],
         Some(Stdin::AnyShell) => dialects.len() > 1,
         Some(_) => false,

@@ -272,6 +272,9 @@ impl Lexer {
     }
 
     fn in_word(&mut self, text: &[u8], byte: u8) -> Stepped {
+        // To a zsh, a brace that closes nothing is a fault anywhere, and a word that goes on in the next line may be reserved.
+        let may_fault = byte == b'}' || (byte == b'\\' && *text.get(self.at + 1)? == b'\n');
+        self.is_compound |= may_fault && self.dialect == Dialect::Zsh;
         match byte {
             b'(' if self.dialect == Dialect::Fish => self.substitution(1),
             // A pattern, or a subshell whose end is turned round.

@@ -186,6 +186,8 @@ fn what_shells_of_one_dialect_read_differently_is_given_up_before_it_is_sent() {
         ("echo (#i)'\n) '; ls; :'\n'\n", &[zsh]),
         ("echo a ) '\nls\n: '\n", &[zsh]),
         ("fi '\nls\n: '\n", &[zsh]),
+        ("a} '\nls\n: '\n", &[zsh]),
+        ("d\\\none '\nls\n: '\n", &[zsh]),
         ("a ;; '\nls\n: '\n", &[zsh]),
         ("a[1<<E]=2\nls\nE]=2\n", &[bash, sh, zsh]),
         ("cat <\\\n<E\n'\nE\nls\n: '\n", &[bash, sh, zsh]),
@@ -283,6 +285,32 @@ fn a_text_without_an_end_is_given_up() {
     assert!(splitter.is_lost());
     assert_eq!(splitter.feed(b"E\nls\n"), [], "nothing is split any more");
     assert_eq!(splitter.pending().len(), 8 + 64 * 1024 + 5);
+}
+
+#[test]
+fn what_a_unit_takes_in_and_runs_in_another_form_is_given_up() {
+    for unit in [
+        "eval \"$(base64 -d)\"\n",
+        "x=$(rev); eval \"$x\"\n",
+        "read x; eval \"$(echo $x | rev)\"\n",
+        "base64 -d > f; . ./f\n",
+        "tar xz; ./install.sh\n",
+        "awk '{system($2)}'\n",
+        "base64 -d | sh\n",
+    ] {
+        let mut splitter = Splitter::new(Dialect::Bash);
+        assert_eq!(splitter.feed(format!("{unit}x\n").as_bytes()).len(), 1, "{unit}");
+        assert!(splitter.is_lost(), "{unit}");
+    }
+    let units = [
+        "x=$(uname -s | tr A-Z a-z); eval \"y_$x=1\"\n",
+        "f() { if $y; then \"$@\"; fi; }\n",
+        "$SUDO apt-get update\n",
+        "v=$(grep x f | cut -c1); eval \"$v\"\n",
+        "eval \"$(ssh-agent)\"\n",
+        "lsblk -P | while read l; do eval \"$l\"; done\n",
+    ];
+    assert_units(Dialect::Bash, &units);
 }
 
 #[test]

@@ -64,9 +64,7 @@ const DEAF: &[&str] = &[
 ];
 
 /// Programs that run others, but not on their own standard input, or not now.
-const KEEPERS: &[&str] = &[
-    "xargs", "gxargs", "parallel", "alias", "ansible", "at", "batch", "coproc",
-];
+const KEEPERS: &[&str] = &["xargs", "gxargs", "parallel", "rush", "alias", "ansible", "at", "batch"];
 
 /// What of the standard input of `script` reaches the command at `index`.
 pub(super) fn reaches(script: &Script, index: usize) -> Reaches {
@@ -79,16 +77,26 @@ pub(super) fn reaches(script: &Script, index: usize) -> Reaches {
         (Some(false), Reaches::Nothing) => Reaches::Altered,
         (_, piped) => piped,
     };
+    // Of which command a document is does not show in the order of what is found in it.
+    let has_document = fills_document(script);
     let outer = around(command, before).map(|(inner, outer)| {
         // What a word is made of is expanded before the command has its redirections.
         let is_expanded = inner.origin == Origin::Substitution;
-        if !is_expanded && (has_input(script, outer) || keeps_its_input(outer)) {
+        if is_expanded && has_document {
+            Reaches::Whole
+        } else if !is_expanded && (has_input(script, outer) || keeps_its_input(outer)) {
             Reaches::Nothing
         } else {
             through_pipe(script, outer)
         }
     });
     outer.fold(own, Reaches::and)
+}
+
+/// Whether a here-document or a here-string is made of something that runs.
+fn fills_document(script: &Script) -> bool {
+    let mut redirections = script.commands.iter().flat_map(|command| &command.redirections);
+    redirections.any(|redirection| redirection.operator.starts_with("<<") && !redirection.target.constant)
 }
 
 /// Whether the redirections of the command at `index`, or else of the compound commands that it stands in, give it another
@@ -136,10 +144,88 @@ fn keeps_its_input(outer: &SimpleCommand) -> bool {
     outer.program().is_some_and(|program| KEEPERS.contains(&program))
 }
 
-/// Whether a program may read its standard input, for all that its name tells.
+/// Whether a program may read its standard input, for all that its words tell.
 pub(super) fn may_read(command: &SimpleCommand) -> bool {
-    let is_deaf = |program| DEAF.contains(&program) || (PASSING.contains(&program) && reads_files_only(command));
+    let is_deaf = |program| {
+        (DEAF.contains(&program) && !command.arguments().iter().any(mentions_input))
+            || (PASSING.contains(&program) && reads_files_only(command))
+    };
     !command.program().is_some_and(is_deaf)
+}
+
+/// Programs that give on what they read, in part or altered, and how many operands stand before a file to read instead.
+const FILTERS: &[(&str, usize)] = &[
+    ("awk", 1),
+    ("base32", 0),
+    ("base64", 0),
+    ("bunzip2", 0),
+    ("bzip2", 0),
+    ("cat", 0),
+    ("cpio", 0),
+    ("cut", 0),
+    ("dd", 0),
+    ("envsubst", 1),
+    ("fold", 0),
+    ("gpg", 0),
+    ("grep", 1),
+    ("gunzip", 0),
+    ("gzip", 0),
+    ("head", 0),
+    ("iconv", 0),
+    ("jq", 1),
+    ("line", 0),
+    ("nl", 0),
+    ("od", 0),
+    ("openssl", 9),
+    ("paste", 0),
+    ("perl", 1),
+    ("python", 1),
+    ("python3", 1),
+    ("rev", 0),
+    ("ruby", 1),
+    ("sed", 1),
+    ("sort", 0),
+    ("tac", 0),
+    ("tail", 0),
+    ("tar", 1),
+    ("tee", 9),
+    ("tr", 9),
+    ("uudecode", 0),
+    ("xxd", 0),
+    ("xz", 0),
+    ("zcat", 0),
+    ("zstd", 0),
+];
+
+/// Whether a program reads its standard input as it is called: a filter that is given no file, or a shell's own `read`.
+pub(super) fn surely_reads(command: &SimpleCommand) -> bool {
+    let arguments = command.arguments();
+    let files = arguments.iter().filter(|word| !word.text.starts_with('-')).count();
+    let is_read = matches!(command.program(), Some("read" | "mapfile" | "readarray"));
+    let filter = FILTERS.iter().find(|(name, _)| command.program() == Some(name));
+    // `$(<&3)`
+    let is_bare = command.words.is_empty() && !command.redirections.is_empty();
+    is_read || is_bare || filter.is_some_and(|(_, operands)| files <= *operands || arguments.iter().any(mentions_input))
+}
+
+/// Whether a program is told to read its standard input: `-`, `@-`, `--stdin`, `file:///dev/stdin`, `--batch`.
+fn mentions_input(word: &Word) -> bool {
+    let text = word.text.as_str();
+    is_stdin(word)
+        || text.ends_with("@-")
+        || text.ends_with("=-")
+        || text == "--batch"
+        || text.contains("stdin")
+        || text.contains("/fd/")
+}
+
+/// Whether the command at `index` stands in a substitution.
+pub(super) fn is_in_substitution(script: &Script, index: usize) -> bool {
+    let Some((command, before)) = script.commands.get(..=index).and_then(<[_]>::split_last) else {
+        return false;
+    };
+    let is_one = |command: &SimpleCommand| command.origin == Origin::Substitution;
+    is_one(command) || around(command, before).any(|(_, outer)| is_one(outer))
 }
 
 /// What comes through the stages before a command.

@@ -1,7 +1,7 @@
 //! How interpreters of other languages are called, and which calls read a text from the standard input.
 
 use crate::command::Word;
-use crate::command::feed::is_stdin;
+use crate::command::feed::{descriptor, is_stdin};
 use crate::command::options::{cluster, takes_next};
 
 /// The call that takes the text as its last argument; `None` where the program is no interpreter, or reads a text elsewhere.
@@ -82,7 +82,7 @@ const INTERPRETERS: &[Interpreter] = &[
     Interpreter {
         names: &["php"],
         option: "-r",
-        other: "rfvimShRBF",
+        other: "rfvimShRBFE",
         values: "cdz",
         ..Interpreter::SCRIPT
     },
@@ -98,7 +98,7 @@ const INTERPRETERS: &[Interpreter] = &[
         ..Interpreter::SCRIPT
     },
     Interpreter {
-        names: &["tclsh", "expect", "osascript"],
+        names: &["tclsh", "wish", "expect", "osascript"],
         option: "",
         other: "cfev",
         ..Interpreter::SCRIPT
@@ -198,10 +198,10 @@ impl Interpreter {
         let mut words = vec![program.to_owned()];
         let (mut operands, mut rest) = (0, arguments.iter());
         while let Some(word) = rest.next() {
-            if is_stdin(word) {
+            let text = &word.text;
+            if is_stdin(word) || names_file(text, rest.as_slice().first()) {
                 break;
             }
-            let text = &word.text;
             if self.reads_elsewhere(text) {
                 return None;
             }
@@ -238,4 +238,19 @@ impl Interpreter {
         let in_cluster = || cluster(option).is_some_and(|letters| takes_next(self.values, letters));
         self.values_long.contains(&option) || in_cluster()
     }
+}
+
+/// Whether an option names the standard input as the file to run: `-f -`, `-qf-`, `--file=/dev/stdin`.
+fn names_file(option: &str, next: Option<&Word>) -> bool {
+    let is_input = |value: &str| value == "-" || descriptor(value).is_some();
+    let is_file = |option: &str| {
+        matches!(option, "--file" | "--queries-file" | "-init")
+            || cluster(option).is_some_and(|letters| letters.ends_with('f'))
+    };
+    let attached = option
+        .split_once('=')
+        .or_else(|| option.split_once('f').map(|(_, value)| ("-f", value)));
+    let is_attached =
+        option.starts_with('-') && attached.is_some_and(|(option, value)| is_file(option) && is_input(value));
+    is_attached || (is_file(option) && next.is_some_and(is_stdin))
 }

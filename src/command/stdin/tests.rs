@@ -211,8 +211,142 @@ fn what_runs_its_input_in_a_language_that_is_not_read_here_is_unknown() {
         "xargs sudo bash",
         "xargs python3",
         "parallel",
+        "gdb -batch -x /dev/stdin",
+        "sftp -b - third",
+        "ninja -f -",
+        "at -f /dev/stdin now",
+        "ip -force -batch -",
+        "sysctl -p -",
+        "pfctl -f -",
+        "curl -K -",
+        "tmux source -",
+        "puppet apply -",
+        "ansible-playbook /dev/stdin",
+        "docker compose -f - up",
+        "ldapmodify -x",
+        "nsupdate -k f",
+        "ip6tables-nft-restore",
+        "rvim -es",
+        "crontab -e",
+        "visudo",
+        "bb",
+        "nu",
+        "powershell.exe -NoProfile -Command -",
+        "mapfile -C 'bash -c' -c 1",
+        "python3 -m code",
+        "python3 -mpdb f.py",
+        "perl -de1",
+        "sbatch",
     ] {
         assert!(matches!(read(command), Some(Stdin::Unknown(_))), "{command}");
+    }
+}
+
+#[test]
+fn an_interpreter_whose_own_text_runs_others_may_run_its_input() {
+    for command in [
+        "awk '{system($0)}'",
+        "awk '{print $1 | \"sh -s\"}'",
+        "busybox awk '{system($1)}'",
+        "sed -n '1e'",
+        "sed 's/.*/&/e'",
+        "perl -e 'while(<>){system $_}'",
+        "perl -ne 'system'",
+        "perl -lane 'exec @F'",
+        "python3 -c 'exec(input())'",
+        "python3 -c 'import sys,subprocess; subprocess.run(sys.stdin.read(), shell=True)'",
+        "python3 -c 'import runpy; runpy.run_path(\"/dev/stdin\")'",
+        "ruby -e 'eval STDIN.read'",
+        "php -R 'system($argn);'",
+        "node -e 'eval(require(\"fs\").readFileSync(0, \"utf8\"))'",
+        "mysql -e 'source /dev/stdin'",
+        "sudo awk '{system($0)}'",
+        "cat | awk '{system($0)}'",
+    ] {
+        assert!(matches!(read(command), Some(Stdin::Unknown(_))), "{command}");
+    }
+    for command in [
+        "awk '{print $1}'",
+        "awk '/a|b/'",
+        "sed 's/e/e/g'",
+        "sed -e s/a/b/ e.log",
+        "python3 -c 'import json,sys; print(json.load(sys.stdin))'",
+        "awk '{system($0)}' < f",
+        "psql -c \"select 1 where 2 > 1\"",
+    ] {
+        assert_eq!(read(command), None, "{command}");
+    }
+}
+
+#[test]
+fn a_program_that_is_told_of_a_shell_may_run_it() {
+    for command in [
+        "valgrind sh",
+        "perf stat bash -s",
+        "bwrap --dev-bind / / sh",
+        "ssh-agent bash",
+        "runcon -t x sh",
+        "incus exec c -- bash",
+        "socat - SHELL:sh",
+        "some-tool --shell=/bin/sh",
+        "some-tool 'bash -s'",
+        "git bisect run sh",
+        "srun --pty bash",
+        "flock -n f -c sh",
+        "env -a x sh",
+        "some-tool --rc /dev/stdin",
+        "some-tool -x/proc/self/fd/0 --in=/dev/fd/0",
+    ] {
+        assert!(read(command).is_some(), "{command}");
+    }
+    for command in [
+        "which bash",
+        "command -v python3",
+        "grep -c bash",
+        "apt-get install -y zsh",
+        "scp -t /srv/python",
+        "mongodump --out /backup/mongo",
+        "mail -s 'bash is new' bob",
+        "chsh -s /bin/zsh",
+        "bash script.sh python3",
+        "cp /dev/stdin f",
+    ] {
+        assert_eq!(read(command), None, "{command}");
+    }
+}
+
+#[test]
+fn a_shell_may_stand_behind_any_wrapper() {
+    for command in [
+        "bash-5.2",
+        "mksh-static -s",
+        "/usr/bin/time -o f sh",
+        "env -iS 'sh -s'",
+        "coproc sh",
+        "flock f -c 'sh -s'",
+        "kubectl exec p -i sh",
+        "kubectl --context a --cluster b --user c --token d exec -i p -- sh",
+        "setarch -R sh",
+        "systemd-run --shell",
+        "capsh --",
+        "docker run -i --rm alpine",
+        "docker run -i --entrypoint sh alpine -s",
+        "docker start -ai c",
+        "kubectl attach -i p",
+        "pct enter 100",
+        "plink h",
+        "xargs -a /dev/null sh",
+        "parallel bash ::: -s",
+    ] {
+        assert!(read(command).is_some(), "{command}");
+    }
+    for command in [
+        "docker run alpine",
+        "docker run -i alpine cat",
+        "xargs -a f rm",
+        "docker import -",
+    ] {
+        assert_eq!(read(command), None, "{command}");
     }
 }
 
@@ -257,6 +391,39 @@ fn input_that_runs_by_a_detour_is_unknown() {
         "env BASH_ENV=//dev/stdin bash -c :",
         "exec 3<&0; echo x | bash <&3",
         "exec 3<&0; echo x | bash /dev/fd/3",
+        "bash -s; eval \"$(base64 -d)\"",
+        "read x; echo \"$x\" | sh",
+        "echo $(cat) | sh",
+        "cat <<E | sh\n$(cat)\nE",
+        "$(</dev/stdin)",
+        "eval \"$(find . -exec cat \\;)\"",
+        "eval \"$(date -f -)\"",
+        "eval \"$(curl -s file:///dev/stdin)\"",
+        "read x; (( x ))",
+        "read x; [[ $x -eq 0 ]]",
+        "select x in a; do $x; done",
+        "read x; tmux send-keys \"$x\" Enter",
+        "read x; echo \"$x\" > f; sh f",
+        "x=$(cat); echo \"$x\" > f; . ./f",
+        "while read l; do echo \"$l\" >> f; done; sh f",
+        "cat > f; cat f | bash",
+        "cat > f; eval \"$(<f)\"",
+        "cat > f; sh *",
+        "cat > f; find . -type f -exec sh {} \\;",
+        "cat > f; docker exec -i c sh < f",
+        "cat > f; LD_PRELOAD=./f ls",
+        "cat > Dockerfile; docker build .",
+        "sponge f; sh f",
+        "tar xz && ./install.sh",
+        "tar xf - && cd x && make",
+        "cpio -i; ./x",
+        "gcc -xc - -o x && ./x",
+        "awk '{print > \"f\"}'; sh f",
+        "ln -s /bin/bash /tmp/x && /tmp/x",
+        "cd /dev/fd; sh 0",
+        "EDITOR=tee crontab -e",
+        "EDITOR='cp /dev/stdin' some-tool",
+        "PYTHONSTARTUP=/dev/stdin python3 -c 1",
     ] {
         assert!(matches!(read(command), Some(Stdin::Unknown(_))), "{command}");
     }
@@ -341,6 +508,13 @@ fn other_input_is_data() {
         "bash <&-",
         "docker exec -i c cat",
         "alias x=bash",
+        "tar xz -C /srv",
+        "tar xzf f.tgz && ./install.sh",
+        "git pull && ./deploy.sh",
+        "cat > f; chmod 600 f",
+        "cat > a.conf && bash reload.sh",
+        "cat > docker-compose.yml && docker compose up -d",
+        "telnetd",
     ] {
         assert_eq!(read(command), None, "{command}");
     }
@@ -390,6 +564,25 @@ fn an_interpreter_with_a_text_of_its_own_reads_data() {
         "python3 --version",
     ] {
         assert_eq!(read(command), None, "{command}");
+    }
+}
+
+#[test]
+fn what_reads_its_text_to_the_end_runs_nothing_before() {
+    let runs_at_end = |command: &str| match read(command) {
+        Some(Stdin::Text(interpreted)) => interpreted.runs_at_end(),
+        other => panic!("{command} reads a text, not {other:?}"),
+    };
+    for command in [
+        "python3 -",
+        "python3.12 -u",
+        "/bin/sh -c 'python3 && sleep 0'",
+        "node -",
+    ] {
+        assert!(runs_at_end(command), "{command}");
+    }
+    for command in ["python3 -i", "perl", "ruby -", "psql", "redis-cli", "tclsh", "xargs rm"] {
+        assert!(!runs_at_end(command), "{command}");
     }
 }
 
