@@ -34,8 +34,6 @@ TREES = 30
 RATES = (0.0025, 0.005, 0.01, 0.02)
 # The one that the verdict is on: everyday work may be asked about once in a hundred commands.
 BUDGET = 0.01
-# Confidences from which the forest could raise, to choose from.
-CONFIDENCES = (0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 # What is tried, in the order of the report.
 CONTENDERS = ("rules", "joined", "forest", "forest without rules", "logistic")
 
@@ -48,6 +46,14 @@ class Trial:
     grave: NDArray[np.bool_]
     programs: NDArray[np.str_]
     scores: dict[str, Scores]
+    rule_scores: Scores
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """The whole corpus, and what forests say that have not learned from a command's program."""
+
+    labels: Labels
     rule_scores: Scores
     probabilities: Votes
 
@@ -74,7 +80,7 @@ class Contest:
         self.attacks = np.array([line.family in ATTACKS for line in lines])
         self.silent = [scored.names.index(name) for name in RULE_FEATURES if name in scored.names]
 
-    def run(self, elsewhere: Sequence[Elsewhere]) -> list[Trial]:
+    def run(self, elsewhere: Sequence[Elsewhere]) -> tuple[list[Trial], Unseen]:
         """Tries every contender on every part, and on what is from elsewhere."""
         rows = self.scored.rows
         inside = np.full((len(rows), 3, len(LEVELS)), np.nan)
@@ -90,7 +96,10 @@ class Contest:
         for other, answers in zip(elsewhere, outside, strict=True):
             named = np.array([programs.program(command) for command in other.commands])
             trials.append(self._trial(other.name, other.features.rows, other.grave, named, answers))
-        return trials
+        return trials, Unseen(self.labels, self._rule_scores(rows), inside[:, 0])
+
+    def _rule_scores(self, rows: Rows) -> Scores:
+        return rows[:, self.scored.names.index("rule_score")].astype(float)
 
     def _folds_of(self, commands: Sequence[str]) -> NDArray[np.int64]:
         return np.array([programs.fold(programs.program(command), FOLDS, self.seed) for command in commands])
@@ -122,7 +131,7 @@ class Contest:
     def _trial(
         self, name: str, rows: Rows, grave: NDArray[np.bool_], named: NDArray[np.str_], answers: NDArray[np.float64]
     ) -> Trial:
-        rule_scores = rows[:, self.scored.names.index("rule_score")].astype(float)
+        rule_scores = self._rule_scores(rows)
         danger = answers[:, :, 2:].sum(axis=2)
         scores = {
             "rules": rule_scores,
@@ -131,7 +140,7 @@ class Contest:
             "forest without rules": danger[:, 1],
             "logistic": danger[:, 2],
         }
-        return Trial(name, grave, named, scores, rule_scores, answers[:, 0])
+        return Trial(name, grave, named, scores, rule_scores)
 
 
 def training_rows(scored: Features, rng: np.random.Generator) -> Rows:
@@ -218,19 +227,3 @@ def _bootstrap(trial: Trial, curves: dict[str, Curve], rates: list[float], seed:
         "recall": [tuple(np.quantile(column, (0.025, 0.975))) for column in np.array(gains).T],
         "alarms": tuple(np.quantile(saved, (0.025, 0.975))),
     }
-
-
-def choices(trial: Trial) -> list[dict[str, float]]:
-    """What raising from each confidence would add, in false positives and in recall."""
-    found = []
-    for confidence in CONFIDENCES:
-        flagged = joined_scores(trial.rule_scores, trial.probabilities, Bounds(raises_from=confidence)) >= FLAG
-        added = flagged & (trial.rule_scores < FLAG)
-        found.append(
-            {
-                "from": confidence,
-                "alarms": float(added[~trial.grave].mean()),
-                "recall": float(added[trial.grave].mean()),
-            }
-        )
-    return found

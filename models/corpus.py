@@ -31,6 +31,19 @@ PLAIN_VARIANTS = {"low": 3, "medium": 3, "high": 2, "critical": 2}
 HIDDEN_VARIANTS = 2
 # One benign template in so many is also written hidden: hiding is grave whatever is hidden.
 HIDDEN_BENIGN_EVERY = 6
+# Words from which on a command without a value of the vocabulary is a set phrase. Lists of commands to measure with are
+# full of those (`git push --force`), so none is trained on alone.
+SET_PHRASE = 3
+# The slots whose values are nobody's own.
+COMMON = {"n", "small", "root", "homeroot"}
+COMPANY = (
+    "cd {reldir} && CMD",
+    "cd ~/{relname}; CMD",
+    "CMD # {word} {n}",
+    "CMD 2>> {relname}.err",
+    "CMD && echo {word}",
+    "echo {relname} {n}; CMD",
+)
 
 _SLOT = re.compile(r"(?<!\$)\{([a-z_0-9]+)\}")
 _OPENING = re.compile(r"(?<!\$)\{(?! )")
@@ -92,45 +105,62 @@ def generate(seed: int = SEED) -> list[Line]:
 def _lines(template: Template, dangers: list[str], seed: int) -> Iterator[Line]:
     """The commands of one template. They depend on the seed and the template alone, not on its neighbours."""
     rng = Random(f"{seed}/{template.family}/{template.text}")
-    plain = _distinct(template, dangers, rng)
+    shown = _distinct(template, dangers, rng)
+    sources = list(shown)
 
     def line(cmd: str, source: str, level: str = template.level) -> Line:
         return Line(cmd, level, template.family, template.group, program(source))
 
-    for cmd in plain:
-        yield line(cmd, cmd)
+    for source, written in shown.items():
+        yield line(written, source)
     if template.family == "mentions":
         return
     for _ in range(PLAIN_VARIANTS[template.level]):
-        source = rng.choice(plain)
-        yield line(obfuscation.rewrite(source, obfuscation.PLAIN, rng), source)
+        source = rng.choice(sources)
+        yield line(obfuscation.rewrite(shown[source], obfuscation.PLAIN, rng), source)
     grave = template.level in ("high", "critical")
     if grave or rng.randrange(HIDDEN_BENIGN_EVERY) == 0:
         for _ in range(HIDDEN_VARIANTS if grave else 1):
-            source = rng.choice(plain)
+            source = rng.choice(sources)
             written = obfuscation.rewrite(source, obfuscation.HIDING, rng)
             yield line(written, source, template.level if grave else "high")
 
 
-def _distinct(template: Template, dangers: list[str], rng: Random) -> list[str]:
-    """Up to `PER_TEMPLATE` different fillings; more where a template lists many alternatives."""
+def _distinct(template: Template, dangers: list[str], rng: Random) -> dict[str, str]:
+    """Up to `PER_TEMPLATE` different fillings, and how each is shown; more where a template lists many alternatives."""
     wanted = max(PER_TEMPLATE[template.level], template.text.count("|"))
     if "{anytool}" in template.text or "{usualtool}" in template.text:
         wanted = max(wanted, PER_ANY_TOOL)
-    fillings = (fill(template.text, dangers, rng) for _ in range(4 * wanted))
-    return list(dict.fromkeys(fillings))[:wanted]
+    found: dict[str, str] = {}
+    for _ in range(4 * wanted):
+        chosen = choose(template.text, rng)
+        filled = _fill_slots(chosen, dangers, rng)
+        values = set(_SLOT.findall(chosen)) & vocabulary.slot_names() - COMMON
+        is_ours = bool(values) or len(filled.split()) < SET_PHRASE
+        found.setdefault(filled, filled if is_ours else in_company(filled, rng))
+    return dict(list(found.items())[:wanted])
+
+
+def in_company(cmd: str, rng: Random) -> str:
+    """A set phrase, which anybody writes alike, as one meets it in a longer line with words of our own."""
+    if "\n" in cmd or cmd.startswith("#") or cmd.endswith("&"):
+        return cmd
+    return fill(rng.choice(COMPANY), [], rng).replace("CMD", cmd)
 
 
 def fill(text: str, dangers: list[str], rng: Random) -> str:
     """`text` with a value for every slot and a choice from every list of alternatives."""
+    return _fill_slots(choose(text, rng), dangers, rng)
 
+
+def _fill_slots(text: str, dangers: list[str], rng: Random) -> str:
     def slot(match: re.Match[str]) -> str:
         name = match[1]
         if name == "danger":
             return rng.choice(dangers)
         return vocabulary.fill(name, rng) if name in vocabulary.slot_names() else match[0]
 
-    return _SLOT.sub(slot, choose(text, rng))
+    return _SLOT.sub(slot, text)
 
 
 def choose(text: str, rng: Random) -> str:

@@ -22,7 +22,7 @@ class Bounds:
     """What the forest may do: the defaults of `[risk]`."""
 
     # How probable a level or a graver one must be for the forest to raise to it.
-    raises_from: float = 0.9
+    raises_from: float = 0.85
     # How probable a lower level or one below it must be for the forest to lower by one.
     lowers_from: float = 0.9
     # The gravest level of the rules that it may lower: medium.
@@ -34,9 +34,14 @@ def at_least(probabilities: Votes) -> Votes:
     return np.cumsum(probabilities[:, ::-1], axis=1)[:, ::-1]
 
 
+def rule_levels(rule_scores: Scores) -> NDArray[np.int64]:
+    """The level whose band a score of the rules lies in."""
+    return np.minimum(rule_scores / BAND, 3).astype(np.int64)
+
+
 def joined_levels(rule_scores: Scores, probabilities: Votes, bounds: Bounds) -> NDArray[np.int64]:
     """The joined level, without circumstances and for what was understood."""
-    rules = np.minimum(rule_scores / BAND, 3).astype(np.int64)
+    rules = rule_levels(rule_scores)
     reached = at_least(probabilities) >= bounds.raises_from
     raised = 3 - np.argmax(reached[:, ::-1], axis=1)
     below = 1.0 - np.take_along_axis(at_least(probabilities), rules[:, None], axis=1)[:, 0]

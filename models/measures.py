@@ -80,6 +80,16 @@ def _masked(command: str) -> str:
     return re.sub(r"(?i)atomic(s|-?red-?team)?", "work", re.sub(r"T1\d{3}(\.\d{3})?", "job", command))
 
 
+def in_common(commands: Sequence[str], files: Sequence[Entries]) -> list[str]:
+    """The commands that stand in the files too, blanks and case aside: no measure is worth much on what was learned."""
+    elsewhere = {_folded(command) for file in files for command in file.commands}
+    return [command for command in commands if _folded(command) in elsewhere]
+
+
+def _folded(command: str) -> str:
+    return " ".join(command.split()).casefold()
+
+
 def attacks_of(files: Sequence[Entries], scorer: Scorer) -> list[Elsewhere]:
     """The files `attack` and `benign` as one trial, if both are there."""
     named = {file.name: file.commands for file in files}

@@ -156,7 +156,7 @@ def _in_company(command: str, rng: Random) -> str:
         f"{command} 2>/dev/null",
         f"{command} 2>&1 | tee out.log",
         f"true && {command}",
-        f"   {command}",
+        f"   {command}; echo $?",
         f"{command} # routine",
         f"test -d . && {command}",
         f"uptime\n{command}",

@@ -7,12 +7,11 @@ from typing import Any
 from ablation import BUDGET, RESAMPLES
 from corpus import LEVELS
 from joining import Bounds
+from thresholds import LOWERING_MAY_COST, LOWERING_NEEDS, RAISING_MAY_COST, Choice, chosen
 
 IMPORTANCES_SHOWN = 20
 # The gain in recall that a forest must have to be worth its keep.
 NEEDED = 0.03
-# False positives that raising may add.
-ALLOWED = 0.002
 
 
 @dataclass(frozen=True)
@@ -22,8 +21,11 @@ class Shown:
     card: dict[str, Any]
     importances: dict[str, float]
     contests: Sequence[dict[str, Any]]
-    choices: Sequence[dict[str, float]]
+    raising: Sequence[Choice]
+    lowering: Sequence[Choice]
     elsewhere: Sequence[dict[str, Any]]
+    # Commands of the corpus that are measured on elsewhere too.
+    common: int
 
 
 def render(shown: Shown) -> str:
@@ -37,8 +39,9 @@ def render(shown: Shown) -> str:
         _importances(shown.importances),
         _place(shown.contests),
         *map(_contest, shown.contests),
-        _choices(shown.choices),
-        _elsewhere(shown.elsewhere),
+        _raising(shown.raising),
+        _lowering(shown.lowering),
+        _elsewhere(shown.elsewhere, shown.common),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -147,33 +150,60 @@ def _verdict(contest: dict[str, Any]) -> str:
     )
 
 
-def _choices(choices: Sequence[dict[str, float]]) -> str:
+def _raising(choices: Sequence[Choice]) -> str:
     if not choices:
         return ""
-    rows = [f"| {c['from']:.2f} | +{c['alarms']:.2%} | +{c['recall'] * 100:.1f} points |" for c in choices]
-    head = f"""## Where the forest may raise
+    said = _said(chosen(choices, RAISING_MAY_COST), Bounds().raises_from)
+    head = f"""## From where the forest may raise
 
-What raising from a probability adds on programs of the corpus that were not seen. The daemon raises from
-{Bounds().raises_from}, which adds less than {ALLOWED:.1%} of false positives; `model_raises_from` in `[risk]`
-changes it.
+For each probability, on programs of the corpus that the forest has not learned from: the grave commands that are
+flagged only because it raises, and the benign ones. The rule: the lowest from which on raising adds at most
+{RAISING_MAY_COST:.1%} of false positives, a tenth of what everyday work may have.
+{said} `model_raises_from` in `[risk]` changes it.
 
-| from | false positives | recall of attacks |
-| --- | --- | --- |"""
-    return "\n".join([head, *rows])
+| from | recall added | false positives added | benign |"""
+    return _choices(head, choices)
 
 
-def _elsewhere(rows: Sequence[dict[str, Any]]) -> str:
+def _lowering(choices: Sequence[Choice]) -> str:
+    if not choices:
+        return ""
+    said = _said(chosen(choices, LOWERING_MAY_COST, LOWERING_NEEDS), Bounds().lowers_from)
+    head = f"""## From where it may lower
+
+The commands that it lowers, of those that the rules place too high within what it may lower; and the share of high
+and critical ones among all that it lowers. The rule: the lowest from which on that is at most {LOWERING_MAY_COST:.0%},
+told by {LOWERING_NEEDS} lowered commands or more.
+{said} `model_lowers_from` in `[risk]` changes it.
+
+| from | rightly lowered | grave among the lowered | lowered |"""
+    return _choices(head, choices)
+
+
+def _said(found: float | None, default: float) -> str:
+    if found is None:
+        return f"No probability meets it; the default, {default}, is a cautious one."
+    return f"It says {found}" + (", the default." if found == default else f"; the default is {default}.")
+
+
+def _choices(head: str, choices: Sequence[Choice]) -> str:
+    rows = [f"| {c.confidence:.2f} | {c.gain:.1%} | {c.cost:.2%} | {c.of:,} |" for c in choices]
+    return "\n".join([head, "| --- | --- | --- | --- |", *rows])
+
+
+def _elsewhere(rows: Sequence[dict[str, Any]], common: int) -> str:
     if not rows:
         return ""
     lines = [
         f"| {r['file']} | {r['label']} | {r['commands']:,} | {r['rules']:.1%} | {r['joined']:.1%} | {r['forest']:.1%} |"
         for r in rows
     ]
-    head = """## On commands from elsewhere
+    head = f"""## On commands from elsewhere
 
-Real commands from public sources, which are not in this repository and were never trained on. Shares that are flagged
-(high or critical): by the rules alone, by rules and forest joined as the daemon joins them, and by the forest if it
-were asked alone.
+Real commands from public sources, which are not in this repository and were never trained on, but for {common} of the
+generated commands that are in them too: all have one or two words, as `git status` has. A longer one fails the
+training. Shares that are flagged (high or critical): by the rules alone, by rules and forest joined as the daemon joins
+them, and by the forest if it were asked alone.
 
 | file | label | commands | rules | rules and forest | forest |
 | --- | --- | --- | --- | --- | --- |"""

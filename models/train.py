@@ -18,6 +18,7 @@ import forest
 import measures
 import parity
 import report
+import thresholds
 from forest import Calibration, Labels, Votes
 from scorer import Features, Rows, Scorer, features
 
@@ -28,6 +29,8 @@ GOLDEN_ROWS = 48
 PARITY_ROWS = 10_000
 # Rows that fit into one card, which the daemon reads up to 4 MiB of.
 PARITY_BATCH = 2000
+# Words up to which a command is nobody's own: `git status` may be learned from and measured on.
+COMMON_WORDS = 2
 # Largest model that belongs into the repository, in bytes.
 MAX_MODEL_BYTES = 3 * 1024 * 1024
 
@@ -69,6 +72,15 @@ def prepare(lines: list[corpus.Line], scored: Features, seed: int) -> Data:
     text = "".join(json.dumps(asdict(line), ensure_ascii=False) + "\n" for line in lines)
     digest = cards.sha256(text.encode() + rows.tobytes())
     return Data([line.cmd for line in lines], scored, rows, np.tile(labels, 2), np.tile(groups, 2), digest)
+
+
+def apart(commands: list[str], files: list[measures.Entries]) -> int:
+    """How many of the commands, all of them short, are measured on too. Raises where a longer one is."""
+    common = measures.in_common(commands, files)
+    longer = [command for command in common if len(command.split()) > COMMON_WORDS]
+    if longer:
+        raise ValueError(f"the corpus has {len(longer)} commands that are measured on, such as: {longer[0]}")
+    return len(common)
 
 
 def train(data: Data, seed: int) -> Trained:
@@ -154,6 +166,8 @@ def main() -> None:
     options = arguments()
     scorer = Scorer(options.binary, options.rules)
     lines = corpus.generate(options.seed)
+    files = measures.read_files(options.evaluate) if options.evaluate else []
+    common = apart([line.cmd for line in lines], files)
     say(f"scoring {len(lines)} commands")
     scored = features(scorer.answers([line.cmd for line in lines]))
     data = prepare(lines, scored, options.seed)
@@ -163,14 +177,15 @@ def main() -> None:
     prove(data, trained, card, scorer, options.seed)
     installed = install(options.output, trained, card, data, scorer)
     say("trying the forest on programs that it has not seen")
-    files = measures.read_files(options.evaluate) if options.evaluate else []
-    trials = ablation.Contest(lines, scored, options.seed).run(measures.attacks_of(files, scorer))
+    trials, unseen = ablation.Contest(lines, scored, options.seed).run(measures.attacks_of(files, scorer))
     shown = report.Shown(
         card=card,
         importances=importances(data, trained),
         contests=[ablation.compare(trial, options.seed) for trial in trials],
-        choices=ablation.choices(trials[0]),
+        raising=thresholds.raising(unseen),
+        lowering=thresholds.lowering(unseen),
         elsewhere=measures.on_files(files, scorer, installed),
+        common=common,
     )
     (options.output / "REPORT.md").write_text(report.render(shown), encoding="utf-8")
     (options.output / "REPORT.svg").write_text(figure.draw(card, shown.importances), encoding="utf-8")

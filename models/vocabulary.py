@@ -6,10 +6,10 @@ _PLAIN: dict[str, str] = {
     "anydir": ". .. src /etc /var/log /tmp ~ /home/alice /opt /srv/www ./docs /usr/share /var/lib/docker /proc/sys",
     "anyfile": "/etc/hosts README.md /var/log/syslog ./run.sh /usr/bin/env ~/.profile notes.txt",
     "reldir": "src docs ./lib tests ./public app/config vendor scripts . web/static ./data charts/api",
-    "relfile": "README.md notes.txt src/main.py ./config.yml app.js data.csv Makefile todo.md ./run.sh lib/util.rs "
+    "relfile": "CHANGES.md notes.txt src/main.py ./config.yml app.js data.csv Makefile todo.md ./run.sh lib/util.rs "
     "index.html package.json report.txt values.yaml server.log test/fixtures.json",
-    "relname": "app web api report backup deploy worker cache release demo blog shop billing search frontend metrics "
-    "invoice-2024 old site image-7 queue",
+    "relname": "kestrel web2 api-v2 report backup deploy worker cache release demo blog shop billing search frontend "
+    "metrics invoice-2024 old site image-7 queue",
     "builddir": "build ./build dist ./dist target out ./coverage .next __pycache__ node_modules .pytest_cache "
     "vendor/bundle .venv bin/Debug",
     "tmpdir": "/tmp /tmp/work /var/tmp /tmp/build-42 /tmp/stage /tmp/tmp.aX8sQ2",
@@ -26,11 +26,11 @@ _PLAIN: dict[str, str] = {
     "homedir": "~ /home/alice $HOME /home/bob ~/work /home/deploy",
     "datadir": "/var/lib/mysql /var/lib/postgresql /srv/data /data /mnt/backup /var/lib/docker /var/www /srv "
     "/var/lib/postgresql/15/main /var/backups /mnt/nas /export/home",
-    "device": "/dev/sda /dev/sdb /dev/nvme0n1 /dev/vda /dev/xvdf /dev/mmcblk0 /dev/hda /dev/nvme1n1",
-    "partition": "/dev/sda1 /dev/sdb2 /dev/nvme0n1p1 /dev/vda3 /dev/xvdf1 /dev/mapper/vg0-root /dev/md0 /dev/sdc",
+    "device": "/dev/sdk /dev/sdm /dev/nvme2n1 /dev/vdd /dev/xvdh /dev/mmcblk1 /dev/hdc /dev/nvme1n1",
+    "partition": "/dev/sdc1 /dev/sdf2 /dev/nvme2n1p1 /dev/vda3 /dev/xvdf1 /dev/mapper/vg0-root /dev/md0 /dev/sdc",
     "mount": "/mnt /mnt/data /media/usb /srv /data /home /mnt/nas /backup",
-    "user": "alice bob carol deploy www-data jenkins ubuntu postgres git eve mallory admin",
-    "group": "developers ops web staff build data-team",
+    "user": "anna bob carol deploy svc-shop jenkins ubuntu postgres git eve mallory admin",
+    "group": "dev-team ops web staff build data-team",
     "host": "web-1 db01 app.internal bastion node-3 10.0.0.12 staging.example.com host.example.org cache-2 worker-4",
     "domain": "example.com www.example.org api.example.net shop.example.com",
     "url": "https://example.com https://api.example.com/v1/users https://downloads.example.org "
@@ -40,13 +40,14 @@ _PLAIN: dict[str, str] = {
     "evildomain": "evil.example t.x0.example dns.exfil.example",
     "table": "users orders sessions events audit_log payments customers invoices products",
     "db": "shop production app_db analytics wordpress billing test staging",
-    "image": "nginx alpine ubuntu:22.04 registry.example.net/app:1.4 redis:7 python:3.12-slim busybox",
-    "container": "web db_1 app-redis-1 8f3c2a1b9d0e worker proxy",
+    "image": "nginx:1.27 alpine:3.20 ubuntu:22.04 registry.example.net/app:1.4 redis:7 python:3.12-slim busybox",
+    "container": "web-3 db_1 app-redis-1 8f3c2a1b9d0e worker proxy",
     "pod": "web-6d4cf56db6-x7v2p api-0 worker-5 nginx debug-shell",
-    "namespace": "default production staging kube-system monitoring team-a",
-    "bucket": "backups assets-prod acme-logs data-lake my-bucket",
+    "namespace": "shop production staging kube-system monitoring team-a",
+    "bucket": "kestrel-backups assets-prod-7 kestrel-logs data-lake-eu nightly-dumps",
     "instance": "i-0abc12345def67890 i-1234567890abcdef0 i-0f00ba4",
-    "package": "nginx curl vim htop postgresql redis-server git docker.io tmux jq python3-pip openjdk-17-jre strace",
+    "package": "nginx-extras curl vim-nox btop postgresql-15 redis-server git-lfs docker.io tmux jq python3-pip "
+    "openjdk-17-jre strace",
     "pypkg": "requests flask numpy django pandas pytest boto3 black",
     "npmpkg": "lodash express react typescript eslint ripgrep webpack left-pad",
     "tool": "ls git python3 docker ssh tar make curl grep sed awk node rsync systemctl",
@@ -54,7 +55,7 @@ _PLAIN: dict[str, str] = {
     "appservice": "nginx myapp gunicorn celery php8.2-fpm grafana-server tomcat9 worker@1 node_exporter",
     "coreservice": "sshd networking docker postgresql mysql systemd-networkd kubelet mariadb NetworkManager",
     "module": "nvidia kvm usb_storage br_netfilter overlay",
-    "branch": "main feature/login fix-123 develop release/1.2 hotfix",
+    "branch": "trunk feature/basket fix-123 develop release/1.2 hotfix",
     "word": "error TODO timeout user name count value login version status ready nightly id warning config hello",
     "password": "hunter2 Passw0rd! s3cret changeme toor",
     "glob": "*.log *.py *.conf *.txt *.bak *.tmp core.* *.json",

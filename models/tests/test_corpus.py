@@ -41,6 +41,19 @@ def test_a_group_has_one_level_but_for_what_is_hidden(lines: list[corpus.Line]) 
         assert len(found) == 1 or found in ({"low", "high"}, {"medium", "high"}), group
 
 
+def test_a_set_phrase_stands_in_company(lines: list[corpus.Line]) -> None:
+    commands = {line.cmd.strip() for line in lines}
+    for phrase in ("git push --force", "terraform apply -auto-approve", "vault operator seal", "rm -rf /"):
+        assert phrase not in commands
+        assert any(phrase in command for command in commands), phrase
+    assert {"ls", "git status"} <= commands, "what is shorter is in nobody's words"
+
+
+def test_what_a_company_cannot_be_added_to_stays_as_it_is() -> None:
+    for command in ("sleep 10 &", "# rm -rf /", "cat <<E\nx\nE"):
+        assert corpus.in_company(command, corpus.Random(1)) == command
+
+
 def test_every_slot_is_filled(lines: list[corpus.Line]) -> None:
     for line in lines:
         names = re.findall(r"(?<!\$)\{([a-z_][a-z_0-9]*)\}", line.cmd)
@@ -61,7 +74,9 @@ def test_templates_do_not_repeat() -> None:
 def test_near_misses_are_benign(lines: list[corpus.Line]) -> None:
     labels = {line.cmd: line.label for line in lines}
     assert labels["rm --help"] == "low"
-    assert labels["grep -rn 'rm -rf' scripts/"] == "low"
+    searches = [line for line in lines if "grep -rn 'rm -rf' scripts/" in line.cmd]
+    assert searches
+    assert {line.label for line in searches} == {"low"}
     quoted = [line for line in lines if line.family == "mentions" and line.cmd.startswith('echo "')]
     assert len(quoted) >= 5
     assert {line.label for line in quoted} == {"low"}

@@ -50,6 +50,13 @@ def trained(data: train.Data) -> train.Trained:
     return train.train(data, seed=1)
 
 
+def test_what_is_measured_on_is_not_trained_on_but_for_the_shortest() -> None:
+    files = [measures.Entries("benign", ["git  Status", "rm -rf /x"], ["benign", "benign"])]
+    assert train.apart(["git status", "rm -rf /y"], files) == 1
+    with pytest.raises(ValueError, match="1 commands that are measured on, such as: rm  -RF /x"):
+        train.apart(["rm  -RF /x"], files)
+
+
 def test_the_same_data_and_seed_give_the_same_model(data: train.Data, trained: train.Trained) -> None:
     again = train.train(data, seed=1)
     assert cards.sha256(again.model) == cards.sha256(trained.model)
@@ -131,10 +138,10 @@ def test_the_card_holds_what_the_daemon_needs(data: train.Data, trained: train.T
 def test_the_report_shows_every_level(data: train.Data, trained: train.Trained) -> None:
     elsewhere = [{"file": "f", "label": "benign", "commands": 5, "rules": 0.2, "joined": 0.4, "forest": 0.6}]
     card = train.describe(data, trained, seed=1)
-    text = report.render(report.Shown(card, train.importances(data, trained), [], [], elsewhere))
+    text = report.render(report.Shown(card, train.importances(data, trained), [], [], [], elsewhere, 0))
     assert all(f"| {level} |" in text for level in LEVELS)
     assert "| f | benign | 5 | 20.0% | 40.0% | 60.0% |" in text
-    assert "elsewhere" not in report.render(report.Shown(card, {}, [], [], []))
+    assert "elsewhere" not in report.render(report.Shown(card, {}, [], [], [], [], 0))
 
 
 def test_the_picture_is_the_same_for_the_same_figures(data: train.Data, trained: train.Trained) -> None:

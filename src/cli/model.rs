@@ -12,7 +12,8 @@ use super::{ConfigArg, print, table};
 use crate::config;
 use crate::domain::printable_line;
 use crate::risk::{
-    ForestError, InstallError, Installed, InstalledModel, ModelFiles, ModelInForce, features, model_in_force, verify,
+    ForestError, InstallError, Installed, InstalledModel, ModelFiles, ModelInForce, features, model_in_force,
+    stray_models, verify,
 };
 
 /// What makes a daemon that runs take the model that is in force.
@@ -121,7 +122,7 @@ struct Status {
     installed_at: Option<String>,
     feature_digest: Option<String>,
     features_fit: Option<bool>,
-    /// What is odd about its number.
+    /// What lies among the installed models and is none.
     warning: Option<String>,
     /// Why it cannot be used.
     error: Option<String>,
@@ -136,22 +137,15 @@ impl Status {
         let Some(model) = model_in_force(settings)? else {
             return Ok(Self::new(Source::None));
         };
-        let Some(number) = model.number else {
-            return Ok(Self::new(Source::Configured).with(model));
-        };
         let installed = settings.installed.as_deref().map(Installed::new);
-        let mut all = installed.as_ref().map_or(Ok(Vec::new()), Installed::all)?;
-        let gap = installed.map_or(Ok(None), |installed| installed.gap_before(number))?;
-        let newest = all.pop().filter(|newest| newest.number == number);
+        let mut all = installed.map_or(Ok(Vec::new()), |installed| installed.all())?;
+        let newest = all.pop().filter(|newest| Some(newest.number) == model.number);
+        let source = model.number.map_or(Source::Configured, |_| Source::Installed);
         Ok(Self {
             installed_at: newest.and_then(|newest| installed_at(&newest)),
-            warning: gap.map(|before| {
-                format!(
-                    "number {number} comes after {before}: a copy that opspilot did not install, or some were removed"
-                )
-            }),
+            warning: stray_models(settings)?.last().map(InstalledModel::why_stray),
             earlier: all.iter().rev().map(|model| model.number).collect(),
-            ..Self::new(Source::Installed).with(model)
+            ..Self::new(source).with(model)
         })
     }
 

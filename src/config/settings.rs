@@ -154,10 +154,10 @@ pub struct ModelBounds {
 }
 
 impl Default for ModelBounds {
-    /// As measured: see "Where the forest may raise" in models/REPORT.md.
+    /// As measured: see "From where the forest may raise" in models/REPORT.md.
     fn default() -> Self {
         Self {
-            raises_from: 0.9,
+            raises_from: 0.85,
             lowers_from: 0.9,
             lowers: Some(Level::Medium),
         }

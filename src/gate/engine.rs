@@ -6,7 +6,7 @@ use crate::command::Script;
 use crate::config::{Config, ConfigErrors, Target, User};
 use crate::domain::{Access, Channel, Decision, Name};
 use crate::policy::{self, Matter, Policies, Verdict};
-use crate::risk::{Assessment, Assessor, Circumstances, Forest, RiskError};
+use crate::risk::{Assessment, Assessor, Circumstances, Forest, RiskError, stray_models};
 
 use super::pending::Claim;
 
@@ -38,6 +38,9 @@ impl Engine {
     pub fn load(file: &Path) -> Result<Self, EngineError> {
         let config = Config::load(file)?;
         let assessor = Assessor::load(&config.risk)?;
+        for stray in stray_models(&config.risk).map_err(RiskError::from)? {
+            tracing::warn!("{}", stray.why_stray());
+        }
         Ok(Self::new(config, assessor))
     }
 

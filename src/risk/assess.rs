@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::features::{self, Verdict};
 use super::forest::{Forest, ForestError};
-use super::installed::{InstallError, Installed};
+use super::installed::{InstallError, Installed, InstalledModel};
 use super::rules::{Rules, RulesError};
 use super::{Assessment, Circumstances, Prediction, Reason};
 use crate::command::{self, Script};
@@ -105,6 +105,17 @@ pub fn model_in_force(settings: &config::Risk) -> Result<Option<ModelInForce>, I
             number: Some(model.number),
         },
     )))
+}
+
+/// Models among the installed ones that nobody installed, and that are ignored; [`InstalledModel::why_stray`] says it.
+///
+/// # Errors
+/// As [`model_in_force`].
+pub fn stray_models(settings: &config::Risk) -> Result<Vec<InstalledModel>, InstallError> {
+    let wanted = settings.installed.as_deref().filter(|_| settings.model.is_some());
+    wanted
+        .map(Installed::new)
+        .map_or(Ok(Vec::new()), |installed| installed.strays())
 }
 
 impl Assessor {
@@ -382,7 +393,7 @@ mod tests {
     #[test]
     fn a_sure_forest_raises_and_lowers_by_one_at_most() {
         assert_eq!(joined(Level::Low, seen(Level::Critical, 0.92)), Level::Critical);
-        assert_eq!(joined(Level::Low, seen(Level::Critical, 0.8)), Level::Medium);
+        assert_eq!(joined(Level::Low, seen(Level::Critical, 0.75)), Level::Medium);
         assert_eq!(joined(Level::Low, seen(Level::Critical, 0.5)), Level::Low);
         assert_eq!(joined(Level::Medium, seen(Level::Low, 0.95)), Level::Low);
         assert_eq!(joined(Level::Medium, seen(Level::Low, 0.85)), Level::Medium);

@@ -29,6 +29,7 @@ pub use calibration::CalibrationError;
 use card::{Card, Golden};
 pub use card::{CardError, Facts};
 pub use files::ModelFiles;
+pub(super) use files::{read_capped, write_new};
 pub use graph::GraphError;
 use trees::CLASSES;
 pub use trees::TreesError;

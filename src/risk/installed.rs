@@ -1,7 +1,8 @@
 //! Models that were installed: directories with numbers, in the order in which they came. The highest is in force.
 //!
 //! Installing and rolling back are one rename each, of a directory that is whole and on disk: a crash leaves the old model
-//! or the new one. A number is never given twice, and a model that was rolled back stays, under its number.
+//! or the new one. A number is never given twice, and a model that was rolled back stays, under its number. Each says in a
+//! file which number it was given: what somebody copied to a higher one is a stray, and scores nothing.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -9,11 +10,17 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::forest::{ForestError, ModelFiles};
+use super::forest::{ForestError, ModelFiles, read_capped, write_new};
 use super::verify;
 
 /// The name of a model in its directory; its card stands beside it.
 const MODEL: &str = "risk.onnx";
+
+/// The name of the file in which a model's directory says its number.
+const NUMBER: &str = "number";
+
+/// Largest such file that is read, in bytes: ten digits and a newline.
+const MAX_NUMBER_BYTES: u64 = 11;
 
 /// What begins the name of a directory that is being filled. One that a crash left is in nobody's way.
 const UNFINISHED: &str = ".new-";
@@ -95,27 +102,38 @@ impl Installed {
     /// # Errors
     /// As [`Installed::in_force`].
     pub fn all(&self) -> Result<Vec<InstalledModel>, InstallError> {
-        let names = self.names()?;
-        let mut numbers: Vec<u32> = names.iter().filter_map(|name| number(name)).collect();
-        numbers.sort_unstable();
-        let mut models = Vec::new();
-        for number in numbers {
-            let path = self.place(number).join(MODEL);
-            if is_there(&path).map_err(|cause| self.failed(cause))? {
-                models.push(InstalledModel { number, path });
-            }
-        }
-        Ok(models)
+        Ok(self.parted()?.0)
     }
 
-    /// The number given before `number`, where it is not the one before: something else than [`Installed::install`] may
-    /// have made it, or have taken away what was between.
+    /// The models that [`Installed::install`] did not put where they are, in the order of their places: copies, most
+    /// likely. They are never in force.
     ///
     /// # Errors
     /// As [`Installed::in_force`].
-    pub fn gap_before(&self, number: u32) -> Result<Option<u32>, InstallError> {
-        let before = self.given()?.into_iter().filter(|given| *given < number).max();
-        Ok(before.filter(|before| before + 1 < number))
+    pub fn strays(&self) -> Result<Vec<InstalledModel>, InstallError> {
+        Ok(self.parted()?.1)
+    }
+
+    /// The models below numbers: those that were installed under theirs, and the strays.
+    fn parted(&self) -> Result<(Vec<InstalledModel>, Vec<InstalledModel>), InstallError> {
+        let names = self.names()?;
+        let mut numbers: Vec<u32> = names.iter().filter_map(|name| number(name)).collect();
+        numbers.sort_unstable();
+        let (mut installed, mut strays) = (Vec::new(), Vec::new());
+        for number in numbers {
+            let path = self.place(number).join(MODEL);
+            if !is_there(&path).map_err(|cause| self.failed(cause))? {
+                continue;
+            }
+            let said = said_number(&self.place(number)).map_err(|cause| self.failed(cause))?;
+            let kind = if said == Some(number) {
+                &mut installed
+            } else {
+                &mut strays
+            };
+            kind.push(InstalledModel { number, path });
+        }
+        Ok((installed, strays))
     }
 
     /// Verifies a model and its card as the daemon would, and puts a copy of both in force. Takes tens of milliseconds.
@@ -157,6 +175,7 @@ impl Installed {
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(&self.dir)?;
         files.write(&unfinished.path().join(MODEL))?;
+        write_new(&unfinished.path().join(NUMBER), format!("{number}\n").as_bytes())?;
         sync(unfinished.path())?;
         // Where another process was faster, the place is a directory with files in it, and this fails.
         fs::rename(unfinished.path(), self.place(number))?;
@@ -251,6 +270,15 @@ impl InstalledModel {
     pub fn installed_at(&self) -> Option<SystemTime> {
         fs::metadata(&self.path).and_then(|metadata| metadata.modified()).ok()
     }
+
+    /// Why a stray is none of the installed models, and what to do about it.
+    #[must_use]
+    pub fn why_stray(&self) -> String {
+        let number = self.number;
+        format!(
+            "number {number} was not installed as number {number} and is ignored: remove it, or opspilot model install its risk.onnx"
+        )
+    }
 }
 
 /// Whether something is at `path`. What cannot be told is an error: the model before would be in force instead.
@@ -260,6 +288,16 @@ fn is_there(path: &Path) -> io::Result<bool> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// The number that a model's directory says it was given; `None` where it says none.
+fn said_number(place: &Path) -> io::Result<Option<u32>> {
+    let said = match read_capped(&place.join(NUMBER), MAX_NUMBER_BYTES) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        said => said?.unwrap_or_default(),
+    };
+    let text = std::str::from_utf8(&said).unwrap_or_default();
+    Ok(text.strip_suffix('\n').and_then(number))
 }
 
 /// The number that a name is, written as we write it.
@@ -324,6 +362,7 @@ mod tests {
             (mode(&model.path), mode(&model.path.with_extension("json"))),
             (0o600, 0o600)
         );
+        assert_eq!(mode(&place.join(NUMBER)), 0o600);
     }
 
     #[test]
@@ -343,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_without_a_model_is_not_in_force_and_one_out_of_order_is_told() {
+    fn a_number_without_a_model_is_neither_in_force_nor_a_stray() {
         let (state, installed) = state();
         let dir = state.path().join("models");
         for _ in 1..=3 {
@@ -353,10 +392,60 @@ mod tests {
         fs::create_dir(dir.join("9")).unwrap();
         fs::write(dir.join("10"), "a file").unwrap();
         assert_eq!(numbers(&installed), [1, 2]);
-        assert_eq!(installed.gap_before(1).unwrap(), None);
-        assert_eq!(installed.gap_before(2).unwrap(), None);
-        assert_eq!(installed.gap_before(4).unwrap(), None, "3 was rolled back");
-        assert_eq!(installed.gap_before(20_261_123).unwrap(), Some(10));
+        assert_eq!(installed.strays().unwrap(), []);
+    }
+
+    /// Another directory with what is in `from`.
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_copy_under_a_higher_number_is_a_stray_and_not_in_force() {
+        let (state, installed) = state();
+        let dir = state.path().join("models");
+        let first = installed.install(Path::new(SHIPPED)).unwrap();
+        copy(&dir.join("1"), &dir.join("20261123"));
+        std::os::unix::fs::symlink("1", dir.join("7")).unwrap();
+        assert_eq!(installed.in_force().unwrap(), Some(first));
+        let strays = installed.strays().unwrap();
+        assert_eq!(
+            strays.iter().map(|model| model.number).collect::<Vec<_>>(),
+            [7, 20_261_123]
+        );
+        assert_eq!(
+            installed.roll_back().unwrap().number,
+            1,
+            "what was installed is taken back, not the copy"
+        );
+    }
+
+    #[test]
+    fn what_does_not_say_its_number_is_a_stray() {
+        let (state, installed) = state();
+        let model = installed.install(Path::new(SHIPPED)).unwrap();
+        let said = state.path().join("models/1/number");
+        for text in ["", "2\n", "01\n", "1", "1\n1\n", "1\n and much more", "\u{661}\n"] {
+            fs::write(&said, text).unwrap();
+            assert_eq!(installed.in_force().unwrap(), None, "{text:?}");
+            assert_eq!(installed.strays().unwrap(), std::slice::from_ref(&model), "{text:?}");
+        }
+        fs::remove_file(&said).unwrap();
+        assert_eq!(installed.strays().unwrap(), [model]);
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_read_is_an_error_and_no_stray() {
+        let (state, installed) = state();
+        installed.install(Path::new(SHIPPED)).unwrap();
+        let said = state.path().join("models/1/number");
+        fs::remove_file(&said).unwrap();
+        fs::create_dir(&said).unwrap();
+        assert!(matches!(installed.in_force(), Err(InstallError::Directory { .. })));
     }
 
     #[test]

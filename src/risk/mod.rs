@@ -7,7 +7,7 @@ pub mod forest;
 mod installed;
 mod rules;
 
-pub use assess::{Assessor, ModelInForce, RiskError, level, model_in_force};
+pub use assess::{Assessor, ModelInForce, RiskError, level, model_in_force, stray_models};
 pub use forest::{Forest, ForestError, ModelFiles};
 pub use installed::{InstallError, Installed, InstalledModel};
 pub use rules::{ExampleFault, Rules, RulesError};

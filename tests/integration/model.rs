@@ -134,6 +134,25 @@ fn a_model_that_is_spoilt_later_leaves_the_old_one_running() {
 }
 
 #[test]
+fn a_copy_of_an_installed_model_under_another_number_never_scores() {
+    let mut world = World::new();
+    let other = Model::other();
+    assert!(install(&world, &other.path()).status.success());
+    assert!(install(&world, &shipped()).status.success());
+    let models = world.bastion.dir().join("state/models");
+    fs::create_dir(models.join("20261123")).unwrap();
+    for file in ["risk.onnx", "risk.json", "number"] {
+        fs::copy(models.join("1").join(file), models.join("20261123").join(file)).unwrap();
+    }
+
+    reload(&mut world, "number 20261123 was not installed");
+    assert_eq!(digest_of_one_more(&world), sha256(&fs::read(shipped()).unwrap()));
+    let said = status(&world);
+    assert_eq!((&said["number"], &said["earlier"]), (&json!(2), &json!([1])));
+    assert!(said["warning"].as_str().unwrap().contains("number 20261123"), "{said}");
+}
+
+#[test]
 fn a_model_that_cannot_be_used_is_refused_and_changes_nothing() {
     type Change = fn(&mut Vec<u8>, &mut Value);
     let cases: [(Change, &str); 6] = [

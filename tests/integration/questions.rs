@@ -1,8 +1,9 @@
-//! Who is asked, and how often: tools that run by themselves never, people at ordinary work seldom.
+//! Who is asked, and how often: tools that run by themselves never, people at ordinary work seldom, attackers nearly always.
 //!
 //! The lines are in `tests/data`, scored by the program with the shipped rules and model, and taken by the shipped policy.
 
 use std::fs;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -12,6 +13,15 @@ use crate::harness::opspilot;
 
 /// Commands for each question that people may be asked.
 const COMMANDS_PER_QUESTION: usize = 200;
+
+/// Lists of commands, and the percentage of each that may be graver than medium.
+const WRITTEN: &[(&str, RangeInclusive<usize>)] = &[
+    ("attacks", 90..=100),
+    ("destructive", 95..=100),
+    ("hidden", 95..=100),
+    ("everyday", 0..=1),
+    ("near-misses", 0..=2),
+];
 
 /// What `mosh` sends; it opens a connection that the bastion is not part of.
 const MOSH: &[&str] = &[
@@ -28,13 +38,13 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The commands of a file below `tests/data`: its lines, without those that are blank or comments.
+/// The commands of a file below `tests/data`: its lines, `%0A` being a newline, without those that are blank or comments.
 fn commands(file: &str) -> Vec<String> {
     let text = fs::read_to_string(root().join("tests/data").join(file)).unwrap();
     let lines = text
         .lines()
         .filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    lines.map(str::to_owned).collect()
+    lines.map(|line| line.replace("%0A", "\n")).collect()
 }
 
 fn sessions() -> Vec<String> {
@@ -97,13 +107,16 @@ fn line(answer: &Value) -> String {
     )
 }
 
+fn is_grave(answer: &Value) -> bool {
+    answer["level"] == "high" || answer["level"] == "critical"
+}
+
 #[test]
 fn what_tools_send_by_themselves_is_never_a_question() {
     let commands = commands("tools.txt");
     assert!(commands.len() >= 200, "{}", commands.len());
     let answers = score(&commands);
-    let grave = |answer: &&Value| answer["level"] != "low" && answer["level"] != "medium";
-    let graver: Vec<String> = answers.iter().filter(grave).map(line).collect();
+    let graver: Vec<String> = answers.iter().filter(|answer| is_grave(answer)).map(line).collect();
     assert!(graver.is_empty(), "\n{}", graver.join("\n"));
 }
 
@@ -134,4 +147,26 @@ fn in_ordinary_work_at_most_one_command_in_two_hundred_is_a_question() {
         asked.len(),
         asked.join("\n")
     );
+}
+
+#[test]
+fn what_is_grave_is_flagged_and_what_only_looks_so_is_not() {
+    for (name, allowed) in WRITTEN {
+        let answers = score(&commands(&format!("written/{name}.txt")));
+        assert!(answers.len() >= 190, "{name}: {} commands", answers.len());
+        let (grave, other): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| is_grave(answer));
+        let share = 100 * grave.len();
+        assert!(
+            (allowed.start() * answers.len()..=allowed.end() * answers.len()).contains(&share),
+            "{name}: {} of {} are flagged; flagged:\n{}\nnot flagged:\n{}",
+            grave.len(),
+            answers.len(),
+            listed(&grave),
+            listed(&other)
+        );
+    }
+}
+
+fn listed(answers: &[&Value]) -> String {
+    answers.iter().map(|answer| line(answer) + "\n").collect()
 }

@@ -75,7 +75,8 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ForestError> {
     })
 }
 
-fn read_capped(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+/// The whole of a regular file; `None` where it is larger than `limit` bytes.
+pub(in crate::risk) fn read_capped(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     // What is asked is the file that was opened, and to open a pipe waits for nobody.
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
@@ -87,7 +88,8 @@ fn read_capped(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     Ok((bytes.len() as u64 <= limit).then_some(bytes))
 }
 
-fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+/// Writes a file for its owner only and durably where nothing may be yet.
+pub(in crate::risk) fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(content)?;
     file.sync_all()
