@@ -115,11 +115,31 @@ fn hostile() -> Vec<(&'static str, String)> {
                 .collect(),
         ),
         ("1,500 here-documents", "sh <<E\nls $x\nE\n".repeat(1_500)),
+        ("16,000 programs", numbered(16_000, |n| format!("{n:x};"))),
+        ("6,000 assignments", numbered(6_000, |n| format!("a{n}=b;"))),
+        ("30,000 words of docker", format!("docker {}", "x ".repeat(30_000))),
+        (
+            "2,500 secrets in SQL",
+            format!("psql -c \"{}\"", "PASSWORD 'a b';".repeat(2_500)),
+        ),
+        (
+            "2,500 secrets on standard input",
+            "echo a | passwd --stdin x;".repeat(2_500),
+        ),
+        (
+            "13,000 calls in one another",
+            format!("python3 -c '{}'", "exec(".repeat(13_000)),
+        ),
         (
             "3,000 calls in Python",
             format!("python3 -c '{}'", "system(a);a=\"x\";".repeat(3_000)),
         ),
     ]
+}
+
+/// So many texts in a row.
+fn numbered(count: u32, text: impl Fn(u32) -> String) -> String {
+    (0..count).map(text).collect()
 }
 
 /// The smallest time that at least `percent` of all do not exceed; zero of none.

@@ -475,4 +475,16 @@ mod tests {
         let found = runs("python3", "-c", "system('ls');".repeat(MAX_FOUND + 1));
         assert_eq!((found.len(), unknowns(&found)), (MAX_FOUND + 1, 1));
     }
+
+    #[test]
+    fn calls_within_calls_cost_no_more_than_the_bound() {
+        for call in ["exec(", "eval(exec(", "exec('", "system(exec("] {
+            let found = runs("python3", "-c", call.repeat(13_000));
+            assert!(
+                unknowns(&found) > 0,
+                "{call}: what is not looked at is said to be unknown"
+            );
+            assert!(found.len() <= MAX_FOUND + 1, "{call}: {}", found.len());
+        }
+    }
 }

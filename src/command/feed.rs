@@ -2,7 +2,7 @@
 
 use super::decode::MAX_OUTPUT;
 use super::stdin::call_with_text;
-use super::unwrap::is_shell;
+use super::unwrap::{first_options, is_shell};
 use super::variables::Variables;
 use super::{Origin, SimpleCommand, Word, cook, decode};
 
@@ -32,38 +32,46 @@ pub(super) fn input(commands: &[SimpleCommand], index: usize, variables: &Variab
         return Fed::Nothing;
     };
     if matches!(&command.origin, Origin::Wrapped(by) if by == "xargs") {
-        return match operands(commands, command) {
+        return match operands(commands, command, variables) {
             Some(Words::Known(words)) => Fed::Operands(words),
             Some(Words::Unknown) => Fed::Opaque,
             None => Fed::Nothing,
         };
     }
-    if reads_script_operand(command) {
-        return substituted(command.arguments().first(), variables);
+    if let Some(script) = script_operand(command) {
+        return substituted(script, variables).map_or(Fed::Opaque, Fed::Text);
     }
     if !reads_commands(command) {
-        return interpreted(commands, command);
+        return interpreted(commands, command, variables);
     }
     if let Some(text) = own_input(commands, command) {
         return Fed::Text(text);
     }
-    let from_file = command
-        .redirections
-        .iter()
-        .find(|redirection| redirection.operator == "<");
+    let from_file = file_input(command);
     match (from_file, command.stage) {
-        (Some(redirection), _) => substituted(Some(&redirection.target), variables),
+        (Some(file), _) if !is_substitution(file) => Fed::Nothing,
+        (Some(file), _) => substituted(file, variables).map_or(Fed::Opaque, Fed::Text),
         (None, 0) => Fed::Nothing,
-        (None, _) => piped(commands, command).map_or(Fed::Opaque, Fed::Text),
+        (None, _) => piped(commands, command, variables).map_or(Fed::Opaque, Fed::Text),
     }
 }
 
 /// What the command finds on its standard input, where that is constant.
-pub(super) fn given(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<String> {
+pub(super) fn given(commands: &[SimpleCommand], command: &SimpleCommand, variables: &Variables) -> Option<String> {
     let start = commands.len().saturating_sub(WINDOW);
     let commands = commands.get(start..).unwrap_or_default();
-    let piped = || piped(commands, command).filter(|_| command.stage > 0);
+    if let Some(file) = file_input(command) {
+        return substituted(file, variables);
+    }
+    let piped = || piped(commands, command, variables).filter(|_| command.stage > 0);
     own_input(commands, command).or_else(piped)
+}
+
+/// The file that the command reads for its standard input.
+fn file_input(command: &SimpleCommand) -> Option<&Word> {
+    let mut inputs = command.redirections.iter().rev();
+    let last = inputs.find(|redirection| redirection.operator.starts_with('<'))?;
+    (last.operator == "<").then_some(&last.target)
 }
 
 /// The here-document of a command, or of what runs it on its own standard input.
@@ -93,25 +101,48 @@ fn parent<'a>(commands: &'a [SimpleCommand], command: &SimpleCommand) -> Option<
 }
 
 /// An interpreter of another language with the text that it reads, as if that were its argument.
-fn interpreted(commands: &[SimpleCommand], command: &SimpleCommand) -> Fed {
+fn interpreted(commands: &[SimpleCommand], command: &SimpleCommand, variables: &Variables) -> Fed {
     let Some(program) = command.program() else {
         return Fed::Nothing;
     };
-    let Some(call) = call_with_text(program, command.arguments()) else {
+    let on_input = || {
+        Some((
+            call_with_text(program, command.arguments())?,
+            given(commands, command, variables),
+        ))
+    };
+    let Some((call, text)) = called_with_file(program, command, variables).or_else(on_input) else {
         return Fed::Nothing;
     };
-    let Some(text) = given(commands, command).filter(|text| !text.trim().is_empty()) else {
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
         return Fed::Nothing;
     };
     let words = call.into_iter().chain([text]).map(Word::computed);
     Fed::Operands(words.collect())
 }
 
+/// The call and the text of an interpreter whose program is a process substitution: `python3 <(...)`, `psql -f <(...)`.
+fn called_with_file(
+    program: &str,
+    command: &SimpleCommand,
+    variables: &Variables,
+) -> Option<(Vec<String>, Option<String>)> {
+    let arguments = command.arguments();
+    let place = arguments.iter().position(is_substitution)?;
+    let (before, rest) = arguments.split_at_checked(place)?;
+    let without_option = || {
+        let (option, before) = before.split_last()?;
+        call_with_text(program, before).filter(|_| option.text.starts_with('-'))
+    };
+    let call = call_with_text(program, before).or_else(without_option)?;
+    Some((call, substituted(rest.first()?, variables)))
+}
+
 /// Most bytes of a text that is followed into a file.
 const MAX_WRITTEN: usize = 16 * 1024;
 
 /// The files that `commands[index]` writes, where their texts are constant: path, text, and whether it is appended.
-pub(super) fn written(commands: &[SimpleCommand], index: usize) -> Vec<(String, String, bool)> {
+pub(super) fn written(commands: &[SimpleCommand], index: usize, variables: &Variables) -> Vec<(String, String, bool)> {
     let commands = commands.get(index.saturating_sub(WINDOW)..=index).unwrap_or_default();
     let Some(command) = commands.last() else {
         return Vec::new();
@@ -128,7 +159,8 @@ pub(super) fn written(commands: &[SimpleCommand], index: usize) -> Vec<(String, 
     if places.is_empty() {
         return Vec::new();
     }
-    let Some(text) = printed(commands, command).filter(|text| text.len() <= MAX_WRITTEN) else {
+    let input = given(commands, command, variables);
+    let Some(text) = printed(command, input, variables).filter(|text| text.len() <= MAX_WRITTEN) else {
         return Vec::new();
     };
     let text = if text.ends_with('\n') { text } else { text + "\n" };
@@ -138,16 +170,22 @@ pub(super) fn written(commands: &[SimpleCommand], index: usize) -> Vec<(String, 
         .collect()
 }
 
-fn printed(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<String> {
-    decode::run(command, given(commands, command))
+/// What a command prints, given its input.
+fn printed(command: &SimpleCommand, input: Option<String>, variables: &Variables) -> Option<String> {
+    let files = command.arguments();
+    if command.program() != Some("cat") || files.is_empty() || !files.iter().all(is_substitution) {
+        return decode::run(command, input);
+    }
+    let texts: Option<String> = files.iter().map(|file| substituted(file, variables)).collect();
+    texts.filter(|text| text.len() <= MAX_OUTPUT)
 }
 
 /// The command that `xargs` makes of `command` and its input, where that is constant.
-fn operands(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<Words> {
+fn operands(commands: &[SimpleCommand], command: &SimpleCommand, variables: &Variables) -> Option<Words> {
     let xargs = parent(commands, command)?;
     let mark = replaced_by(xargs.arguments());
     let runs_input = command.words.first().is_some_and(|word| word.text.contains(mark));
-    let Some(input) = given(commands, xargs) else {
+    let Some(input) = given(commands, xargs, variables) else {
         return runs_input.then_some(Words::Unknown);
     };
     let mut words = command.words.clone();
@@ -210,22 +248,27 @@ fn replaced_by(arguments: &[Word]) -> &str {
         .unwrap_or("{}")
 }
 
-/// A shell, or `source`, whose script is a process substitution.
-fn reads_script_operand(command: &SimpleCommand) -> bool {
-    let sources = matches!(command.program(), Some("source" | "."));
-    let script = command
-        .arguments()
-        .first()
-        .is_some_and(|word| word.text.starts_with("<("));
-    script && (sources || command.program().is_some_and(is_shell))
+/// The script of a shell, or of `source`, where that is a process substitution.
+fn script_operand(command: &SimpleCommand) -> Option<&Word> {
+    let arguments = command.arguments();
+    let options = match command.program()? {
+        "source" | "." => 0,
+        program if is_shell(program) => first_options(arguments).len(),
+        _ => return None,
+    };
+    arguments.get(options).filter(|word| is_substitution(word))
 }
 
-fn substituted(script: Option<&Word>, variables: &Variables) -> Fed {
-    let Some(inner) = script.and_then(|word| word.text.strip_prefix("<(")?.strip_suffix(')')) else {
-        return Fed::Nothing;
-    };
-    let text = cook::pipeline(inner, variables, 1).and_then(|stages| decode::output(&stages, None));
-    text.map_or(Fed::Opaque, Fed::Text)
+/// Whether a word is a process substitution that is read.
+fn is_substitution(word: &Word) -> bool {
+    word.text.starts_with("<(")
+}
+
+/// What is read from a process substitution, where that is constant.
+fn substituted(word: &Word, variables: &Variables) -> Option<String> {
+    let inner = word.text.strip_prefix("<(")?.strip_suffix(')')?;
+    let stages = cook::pipeline(inner, variables, 1)?;
+    decode::output(&stages, None).map(|text| if text.ends_with('\n') { text } else { text + "\n" })
 }
 
 /// Whether a program takes its commands from standard input.
@@ -302,7 +345,7 @@ fn shell_reads_commands(arguments: &[Word], is_fish: bool) -> bool {
 }
 
 /// What the earlier stages of the command's pipeline print.
-fn piped(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<String> {
+fn piped(commands: &[SimpleCommand], command: &SimpleCommand, variables: &Variables) -> Option<String> {
     if command.stage > WINDOW {
         return None;
     }
@@ -312,13 +355,13 @@ fn piped(commands: &[SimpleCommand], command: &SimpleCommand) -> Option<String> 
             .iter()
             .filter(|other| other.pipeline == command.pipeline && other.stage == stage)
             .filter(|other| !is_wrapper(commands, other) && !matches!(other.origin, Origin::Inner(_)));
-        let mut printed: Option<String> = None;
+        let mut all: Option<String> = None;
         for program in programs {
-            let output = decode::run(program, text.clone())?;
+            let output = printed(program, text.clone(), variables)?;
             let separator = if output.ends_with('\n') { "" } else { "\n" };
-            printed = Some(format!("{}{output}{separator}", printed.unwrap_or_default()));
+            all = Some(format!("{}{output}{separator}", all.unwrap_or_default()));
         }
-        text = Some(printed?);
+        text = Some(all?);
     }
     text
 }

@@ -30,8 +30,11 @@ const MAX_COMMANDS: usize = 2_000;
 const MAX_WORDS: usize = 100_000;
 /// Deepest nesting of quotes and substitutions that the grammar is asked about.
 const MAX_NESTING: usize = 64;
-/// Most characters with a meaning that the grammar is asked about.
-const MAX_SPECIALS: usize = 8_000;
+/// Most words and characters with a meaning that the grammar is asked about for one script, inner texts and all: it takes
+/// some 1.5 us for each.
+const MAX_TOKENS: usize = 6_000;
+/// What every text costs the grammar besides, in such tokens.
+const TEXT_COST: usize = 3;
 /// Bytes of loops that are searched for what they change, inner loops counted again.
 const MAX_LOOPS: usize = 256 * 1024;
 /// Deepest chain of wrappers and inner texts.
@@ -164,6 +167,8 @@ pub(super) struct Reader<'a> {
     inner_bytes: usize,
     /// Words that may still be taken in.
     words_left: usize,
+    /// Tokens that the grammar may still be asked about.
+    tokens_left: usize,
     /// Where the text that is being read stands in the submitted one; `None` if it does not stand there as it is.
     pub(super) offset: Option<usize>,
 }
@@ -187,6 +192,7 @@ impl<'a> Reader<'a> {
             pipelines: 0,
             inner_bytes: 0,
             words_left: MAX_WORDS,
+            tokens_left: MAX_TOKENS,
             offset: Some(0),
         }
     }
@@ -240,12 +246,22 @@ impl<'a> Reader<'a> {
     }
 
     fn tree(&mut self, source: Source<'_>) -> Option<Tree> {
-        let bounded = source.outline.nesting <= MAX_NESTING && source.outline.specials <= MAX_SPECIALS;
-        let tree = bounded.then(|| grammar::tree(source.text)).flatten();
+        let tree = self
+            .affords(source.outline)
+            .then(|| grammar::tree(source.text))
+            .flatten();
         if tree.is_none() {
             self.doubts.insert(Doubt::Limit);
         }
         tree
+    }
+
+    /// Whether the grammar may be asked about a text, which is then counted.
+    fn affords(&mut self, outline: &Outline) -> bool {
+        let left = self.tokens_left.checked_sub(outline.tokens + TEXT_COST);
+        let affordable = left.filter(|_| outline.nesting <= MAX_NESTING);
+        self.tokens_left = affordable.unwrap_or(self.tokens_left);
+        affordable.is_some()
     }
 
     fn read_tree(&mut self, source: Source<'_>, tree: &Tree, place: &Place) {

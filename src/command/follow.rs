@@ -172,7 +172,7 @@ impl Reader<'_> {
 
     /// What the command finds on its standard input, where that can be computed.
     fn input_of(&self, command: &SimpleCommand) -> Option<String> {
-        feed::given(&self.commands, command)
+        feed::given(&self.commands, command, &self.variables)
     }
 
     /// `read [-r] [-a LIST] NAME...`
@@ -279,7 +279,9 @@ impl Reader<'_> {
         let fed: Vec<feed::Fed> = (0..found.len())
             .map(|index| feed::input(&found, index, &self.variables))
             .collect();
-        let written: Vec<_> = (0..found.len()).map(|index| feed::written(&found, index)).collect();
+        let written: Vec<_> = (0..found.len())
+            .map(|index| feed::written(&found, index, &self.variables))
+            .collect();
         for ((command, fed), written) in found.into_iter().zip(fed).zip(written) {
             let script = self.defined.script(&command).cloned();
             // A command may have very many words, and nearly all are fed nothing.

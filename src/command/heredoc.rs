@@ -30,8 +30,9 @@ pub(super) struct Outline {
     pub(super) bodies: Vec<Range<usize>>,
     /// The deepest nesting of quotes and substitutions.
     pub(super) nesting: usize,
-    /// Number of characters, outside of here-documents, that mean something to a shell: what a grammar's work grows with.
-    pub(super) specials: usize,
+    /// Number of words and of characters that mean something to a shell, outside of here-documents: what a grammar's work
+    /// grows with.
+    pub(super) tokens: usize,
     /// Whether all quotes and substitutions are closed.
     pub(super) balanced: bool,
 }
@@ -41,7 +42,7 @@ pub(super) static EMPTY: Outline = Outline {
     here_documents: Vec::new(),
     bodies: Vec::new(),
     nesting: 0,
-    specials: 0,
+    tokens: 0,
     balanced: true,
 };
 
@@ -61,7 +62,7 @@ pub(super) fn outline(text: &str) -> Outline {
     let mut outline = Outline::default();
     let mut pending = Vec::new();
     while !scanner.is_done() {
-        outline.specials += usize::from(scanner.peek(0).is_some_and(is_special));
+        outline.tokens += usize::from(is_token(&scanner));
         if scanner.in_command() && command_piece(text, &mut scanner, &mut outline, &mut pending) {
             continue;
         }
@@ -76,6 +77,13 @@ pub(super) fn outline(text: &str) -> Outline {
 /// Whether a character means something to a shell.
 pub(super) fn is_special(byte: u8) -> bool {
     b";&|<>\n$`\"'()[]{}!".contains(&byte)
+}
+
+/// Whether something begins here that means something to a shell; of a word, the blank before it tells.
+fn is_token(scanner: &Scanner<'_>) -> bool {
+    let is_blank = |byte: Option<u8>| matches!(byte, Some(b' ' | b'\t'));
+    let before_word = is_blank(scanner.peek(0)) && !is_blank(scanner.peek(1)) && scanner.in_command();
+    before_word || scanner.peek(0).is_some_and(|byte| byte == b'=' || is_special(byte))
 }
 
 /// Takes what only a command has; `false` leaves the piece to the scanner.

@@ -2,8 +2,14 @@
 
 use super::Word;
 use super::decode::MAX_OUTPUT;
-use super::unwrap::{Inside, after_operands, text, text_of, words};
-use super::wrappers::Wrapper;
+use super::options::{has_flag, value};
+use super::unwrap::{Inside, after_operands, skip_options, text, text_of, words};
+use super::wrappers::{LAUNCHERS, Wrapper};
+
+/// Most words among which a subcommand is looked for.
+const MAX_BEFORE_VERB: usize = 8;
+/// Options of `ansible` that take a value.
+const ANSIBLE_VALUES: &str = "aBcefiIlmMPstTu";
 
 /// Options of tmux and screen that take a value.
 const TMUX: Wrapper = Wrapper {
@@ -70,7 +76,8 @@ pub(super) fn multiplexer(program: &str, arguments: &[Word]) -> Vec<Inside> {
     text_or_words(after_operands(options, rest, 0).unwrap_or_default())
 }
 
-fn text_or_words(command: &[Word]) -> Vec<Inside> {
+/// One word with blanks in it as a text for a shell, others as a command.
+pub(super) fn text_or_words(command: &[Word]) -> Vec<Inside> {
     match command {
         [only] if only.text.contains(char::is_whitespace) => text(&only.text),
         several => words(several),
@@ -133,6 +140,90 @@ fn with_input(command: &[Word], input: &str) -> Option<String> {
     })
 }
 
+/// `docker exec CONTAINER COMMAND`, `kubectl exec POD -- COMMAND`; `None` where the program is no launcher.
+pub(super) fn launched(program: &str, arguments: &[Word]) -> Option<Vec<Inside>> {
+    let launcher = LAUNCHERS.iter().find(|launcher| launcher.programs.contains(&program))?;
+    let after = behind(launcher.verbs, arguments).unwrap_or_default();
+    let own = skip_options(&launcher.own, after);
+    let command = own.get(launcher.own.operands..).unwrap_or_default();
+    // `kubectl exec POD -i COMMAND`: behind the name of an image they would be the image's own.
+    let takes_options_behind = matches!(program, "kubectl" | "oc") && command.first().is_some_and(is_option);
+    let command = if takes_options_behind {
+        skip_options(&launcher.own, command)
+    } else {
+        command
+    };
+    let mut found = after_dashes(after).map_or_else(Vec::new, words);
+    // Dashes may be the command's own, and options may follow the operands.
+    let is_command = command
+        .first()
+        .is_some_and(|word| found.is_empty() || !word.text.starts_with('-'));
+    if is_command {
+        found.extend(words(command));
+    }
+    Some(found)
+}
+
+fn is_option(word: &Word) -> bool {
+    word.text.starts_with('-')
+}
+
+/// What stands behind one of some subcommands.
+fn behind<'a>(verbs: &[&str], arguments: &'a [Word]) -> Option<&'a [Word]> {
+    let mut first = arguments.iter().take(MAX_BEFORE_VERB);
+    let position = first.position(|word| verbs.contains(&word.text.as_str()))?;
+    arguments.get(position + 1..)
+}
+
+/// `flatpak run --command=PROGRAM APPLICATION ARGUMENT...`
+pub(super) fn flatpak(arguments: &[Word]) -> Vec<Inside> {
+    let own = behind(&["run"], arguments).unwrap_or_default();
+    let program = own.iter().find_map(|word| word.text.strip_prefix("--command="));
+    let rest = after_operands(&Wrapper::PLAIN, own, 0).and_then(|rest| rest.get(1..));
+    match (program, rest) {
+        (Some(program), Some(rest)) => words(&[&[Word::computed(program.to_owned())], rest].concat()),
+        _ => Vec::new(),
+    }
+}
+
+/// `ansible HOSTS -m shell -a TEXT`; without `-m` the module is `command`.
+pub(super) fn ansible(arguments: &[Word]) -> Vec<Inside> {
+    let module = value(arguments, 'm', "--module-name", ANSIBLE_VALUES).unwrap_or("command");
+    let runs_text = matches!(
+        module.rsplit('.').next(),
+        Some("shell" | "command" | "raw" | "win_shell" | "win_command" | "expect")
+    );
+    let Some(given) = value(arguments, 'a', "--args", ANSIBLE_VALUES).filter(|_| runs_text) else {
+        return Vec::new();
+    };
+    let mut found = text(given);
+    found.extend(named_command(given).into_iter().flat_map(text));
+    found
+}
+
+/// The value of `cmd=` among the arguments of a module.
+fn named_command(given: &str) -> Option<&str> {
+    let (before, value) = given.split_once("cmd=")?;
+    let quote = value.chars().next().filter(|first| matches!(first, '\'' | '"'));
+    let value = match quote {
+        Some(quote) => value.get(1..)?.split(quote).next()?,
+        None => value,
+    };
+    (before.is_empty() || before.ends_with(char::is_whitespace)).then_some(value)
+}
+
+/// `salt TARGET cmd.run TEXT`, `salt-ssh -r TARGET TEXT`.
+pub(super) fn salt(arguments: &[Word]) -> Vec<Inside> {
+    let function = arguments.iter().position(|word| word.text.starts_with("cmd."));
+    let command = match function {
+        Some(function) => arguments.get(function + 1),
+        None if has_flag(arguments, "r", "") => arguments.last(),
+        None => None,
+    };
+    let text_of_word = |word: &Word| text(word.text.strip_prefix("cmd=").unwrap_or(&word.text));
+    command.map_or_else(Vec::new, text_of_word)
+}
+
 /// Options whose values a program runs, by what stands before the command in them.
 const RUNNING_OPTIONS: &[(&str, &str)] = &[
     ("git", "alias."),
@@ -152,6 +243,10 @@ const RUNNING_OPTIONS: &[(&str, &str)] = &[
     ("scp", "ProxyCommand="),
     ("scp", "-oProxyCommand="),
     ("sftp", "ProxyCommand="),
+    ("gcloud", "--command="),
+    ("vagrant", "--command="),
+    ("flyctl", "--command="),
+    ("fly", "--command="),
     ("socat", "EXEC:"),
     ("socat", "exec:"),
     ("socat", "SYSTEM:"),
@@ -166,17 +261,31 @@ const RUNNING_NEXT: &[(&str, &[&str])] = &[
     ("nc", &["-e", "-c", "--exec", "--sh-exec"]),
     ("ncat", &["-e", "-c", "--exec", "--sh-exec"]),
     ("zip", &["-TT"]),
-    ("crontab", &[]),
+    ("gcloud", &["--command"]),
+    ("vagrant", &["-c", "--command"]),
+    ("fly", &["-C", "--command"]),
+    ("flyctl", &["-C", "--command"]),
+    ("nix-shell", &["--run", "--command"]),
+    ("mussh", &["-c"]),
+    ("bolt", &["run"]),
 ];
 
 /// What a program runs of the values of its options, besides what else it does.
 pub(super) fn options_that_run(program: &str, arguments: &[Word]) -> Vec<Inside> {
+    let marks: Vec<&str> = RUNNING_OPTIONS
+        .iter()
+        .filter(|(name, _)| *name == program)
+        .map(|(_, mark)| *mark)
+        .collect();
+    let next = RUNNING_NEXT.iter().find(|(name, _)| *name == program);
+    if marks.is_empty() && next.is_none() {
+        return Vec::new();
+    }
     let mut found = Vec::new();
     for (index, word) in arguments.iter().enumerate() {
-        for (_, mark) in RUNNING_OPTIONS.iter().filter(|(name, _)| *name == program) {
+        for mark in &marks {
             found.extend(word.text.strip_prefix(mark).map(|value| command_of(mark, value)));
         }
-        let next = RUNNING_NEXT.iter().find(|(name, _)| *name == program);
         if next.is_some_and(|(_, options)| options.contains(&word.text.as_str())) {
             found.extend(arguments.get(index + 1).map(|word| text_of(std::slice::from_ref(word))));
         }

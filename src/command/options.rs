@@ -41,3 +41,24 @@ pub(super) fn own_options<'a>(arguments: &'a [Word], values: &str) -> &'a [Word]
 pub(super) fn names_any(arguments: &[Word], names: &[&str]) -> bool {
     arguments.iter().any(|word| names.contains(&word.text.as_str()))
 }
+
+/// The value of an option, the last that is given: `-a VALUE`, `-aVALUE`, `-ba VALUE`, `--args VALUE`, `--args=VALUE`, where
+/// letters of `values` take one.
+pub(super) fn value<'a>(arguments: &'a [Word], letter: char, long: &str, values: &str) -> Option<&'a str> {
+    let attached = |word: &'a str| {
+        let (_, value) = word.split_once('=').filter(|(name, _)| *name == long)?;
+        Some(value)
+    };
+    let in_cluster = |word: &'a str| {
+        let letters = cluster(word)?;
+        let at = letters.find(|known| values.contains(known))?;
+        letters.get(at..)?.strip_prefix(letter)
+    };
+    arguments.iter().enumerate().rev().find_map(|(index, word)| {
+        let text = word.text.as_str();
+        let value = attached(text).or_else(|| in_cluster(text));
+        let is_next = text == long || value == Some("");
+        let next = || arguments.get(index + 1).map(|word| word.text.as_str());
+        if is_next { next() } else { value }
+    })
+}

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use sha2::{Digest, Sha256};
 
 use super::unwrap::is_shell;
-use super::{Origin, PATTERN_VERSION, Pattern, Script, SimpleCommand, Word, operand_class, parse, redact};
+use super::{Origin, PATTERN_VERSION, Pattern, Script, SimpleCommand, Word, operand_class, redacted};
 
 /// Programs whose first operand says what they do.
 const WITH_SUBCOMMAND: &[&str] = &[
@@ -96,15 +96,12 @@ const TEXT_IS_CONTENT: &[&str] = &[
 /// meets. What redaction hides is not kept in any form: the digest of a short secret would give it away.
 #[must_use]
 pub fn pattern(script: &Script) -> Pattern {
-    let redacted = redact(script);
-    if redacted == script.text {
-        of_parse(script)
-    } else {
-        of_parse(&parse(&redacted, script.dialect))
-    }
+    pattern_of_redacted(&redacted(script))
 }
 
-fn of_parse(script: &Script) -> Pattern {
+/// The same of a script that is already without its secrets.
+#[must_use]
+pub fn pattern_of_redacted(script: &Script) -> Pattern {
     let mut text = String::new();
     let mut before: Option<&SimpleCommand> = None;
     for (index, command) in script.commands.iter().enumerate() {

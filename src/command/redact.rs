@@ -4,7 +4,9 @@
 //! themselves (keys, tokens, URLs with credentials, headers) are masked wherever they stand.
 
 mod fed;
+mod headers;
 mod programs;
+mod quoted;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -17,28 +19,41 @@ use super::{Script, SimpleCommand, Word, parse};
 
 /// What a secret is replaced by.
 const MASK: &str = "[redacted]";
-/// Longest text for which every single redaction is tried on its own where all together would hide a program.
-const MAX_RETRIED: usize = 4 * 1024;
-/// Most redactions that are tried one by one.
-const MAX_RETRIES: usize = 16;
+/// Most bytes that are parsed to try every single redaction on its own where all together would hide a program.
+const MAX_RETRIED: usize = 8 * 1024;
 
-/// The text of `script` with its secrets replaced by `[redacted]`.
-///
-/// Operators, substitutions and command words stay: the result parses to the same programs. A value that becomes a
-/// program (`PASSWORD=rm; $PASSWORD ...`) is therefore no secret.
+/// The text of `script` with its secrets replaced by `[redacted]`: that of [`redacted`].
 #[must_use]
 pub fn redact(script: &Script) -> String {
-    let of_commands = || script.commands.iter().flat_map(|command| secrets(script, command));
-    let edits = in_order(of_commands().chain(fed::edits(script)).collect());
-    let redacted = mask_shapes(&applied(&script.text, &edits)).into_owned();
-    if redacted == script.text || programs(&parse(&redacted, script.dialect)) == programs(script) {
-        return redacted;
+    match redacted(script) {
+        Cow::Borrowed(script) => script.text.clone(),
+        Cow::Owned(script) => script.text,
     }
-    one_by_one(script, edits).unwrap_or_else(|| {
-        // What is fed may be run, and is then no secret.
+}
+
+/// `script` without its secrets: itself where it holds none, otherwise the parse of its text with `[redacted]` for each.
+///
+/// Operators, substitutions and command words stay: the result has the same programs. A value that becomes a program
+/// (`PASSWORD=rm; $PASSWORD ...`) is therefore no secret.
+#[must_use]
+pub fn redacted(script: &Script) -> Cow<'_, Script> {
+    let of_commands = || script.commands.iter().flat_map(|command| secrets(script, command));
+    let uncertain = fed::edits(script).into_iter().chain(quoted::edits(script));
+    let edits = in_order(of_commands().chain(uncertain).collect());
+    let text = mask_shapes(&applied(&script.text, &edits)).into_owned();
+    if text == script.text {
+        return Cow::Borrowed(script);
+    }
+    let parsed = parse(&text, script.dialect);
+    if programs(&parsed) == programs(script) {
+        return Cow::Owned(parsed);
+    }
+    let text = one_by_one(script, edits).unwrap_or_else(|| {
+        // What is fed or quoted may be run, and is then no secret.
         let edits = in_order(of_commands().collect());
         mask_shapes(&applied(&script.text, &edits)).into_owned()
-    })
+    });
+    Cow::Owned(parse(&text, script.dialect))
 }
 
 /// The edits as they stand in the text; of two that overlap, the first and longer one.
@@ -54,7 +69,7 @@ fn programs(script: &Script) -> Vec<Option<&str>> {
 
 /// Keeps the edits that leave all programs in place.
 fn one_by_one(script: &Script, edits: Vec<Edit>) -> Option<String> {
-    if script.text.len() > MAX_RETRIED || edits.len() > MAX_RETRIES {
+    if script.text.len().saturating_mul(edits.len() + 1) > MAX_RETRIED {
         return None;
     }
     let mut kept: Vec<Edit> = Vec::new();
@@ -98,19 +113,16 @@ fn secrets(script: &Script, command: &SimpleCommand) -> Vec<Edit> {
             edits.extend(edit(script, &assignment.value, 0));
         }
     }
-    let arguments = command.arguments();
-    let program = command.program().unwrap_or_default();
+    let call = programs::Call::new(command);
     // What stands in a program's place and names none is a word like the others.
     let from = usize::from(command.program().is_some());
     for (index, word) in command.words.iter().enumerate().skip(from) {
         let before = index.checked_sub(1).and_then(|index| command.words.get(index));
         let place = programs::Place {
-            program,
-            arguments,
             before: before.map_or("", |before| before.text.as_str()),
             is_last: index + 1 == command.words.len(),
         };
-        if let Some(start) = secret_start(&place, &word.text) {
+        if let Some(start) = secret_start(&call, &place, &word.text) {
             edits.extend(edit(script, word, start));
         }
     }
@@ -122,22 +134,26 @@ fn edit(script: &Script, word: &Word, start: usize) -> Option<Edit> {
     let raw = script.text.get(word.span.clone()).filter(|raw| !raw.is_empty())?;
     let prefix = word.text.get(..start)?;
     let raw_start = raw.find(prefix).map_or(0, |position| position + prefix.len());
-    let masked = mask(raw, raw_start, None);
+    let secret = raw_start..raw.len();
+    let masked = mask(raw, std::slice::from_ref(&secret), None);
     (masked != raw).then(|| Edit {
         span: word.span.clone(),
         masked,
     })
 }
 
-/// Replaces what is literal in `raw` from `start` on; quotes and expansions stay. A document's text stands `inside` a kind
-/// of quote, in which quotes are text; its lines stay lines.
-fn mask(raw: &str, start: usize, inside: Option<u8>) -> String {
+/// Replaces what is literal in `raw` in `spans`, which are in order; quotes and expansions stay. A document's text stands
+/// `inside` a kind of quote, in which quotes are text; its lines stay lines.
+fn mask(raw: &str, spans: &[Range<usize>], inside: Option<u8>) -> String {
     let bytes = raw.as_bytes();
-    let mut masked = String::new();
+    let mut masked = String::with_capacity(raw.len());
+    let mut spans = spans.iter().peekable();
     let mut quote = inside;
     let mut at = 0;
     while let Some(byte) = bytes.get(at).copied() {
         let end = piece_end(raw, at, quote);
+        while spans.next_if(|span| span.end <= at).is_some() {}
+        let is_secret = spans.peek().is_some_and(|span| span.start < end);
         let is_quote = inside.is_none() && matches!(byte, b'\'' | b'"') && quote.is_none_or(|open| open == byte);
         let piece = raw.get(at..end).unwrap_or_default();
         let ends_line = inside.is_some() && piece.ends_with('\n');
@@ -145,7 +161,7 @@ fn mask(raw: &str, start: usize, inside: Option<u8>) -> String {
         if is_quote {
             quote = if quote.is_some() { None } else { Some(byte) };
         }
-        if is_quote || is_expansion || ends_line || end <= start {
+        if is_quote || is_expansion || ends_line || !is_secret {
             masked.push_str(piece);
         } else if !masked.ends_with(MASK) {
             masked.push_str(MASK);
@@ -177,7 +193,8 @@ fn piece_end(raw: &str, at: usize, quote: Option<u8>) -> usize {
 fn is_secret_name(name: &str) -> bool {
     let name = name.trim_start_matches('-').to_ascii_lowercase().replace('-', "_");
     let ends_otherwise = [
-        "_file", "_path", "_stdin", "_fd", "_dir", "_env", "_command", "_name", "_id", "_url", "_ttl", "_length",
+        "_file", "_path", "_stdin", "_fd", "_dir", "_env", "_command", "_name", "_id", "_url", "_ttl", "_seconds",
+        "_length",
     ]
     .iter()
     .any(|end| name.ends_with(end));
@@ -191,6 +208,8 @@ fn is_secret_name(name: &str) -> bool {
         "apikey",
         "private_key",
         "access_key",
+        "account_key",
+        "shared_key",
         "pgpassword",
     ]
     .iter()
@@ -206,20 +225,20 @@ fn is_secret_name(name: &str) -> bool {
 }
 
 /// Where in the cooked word a secret begins, if one does.
-fn secret_start(place: &programs::Place<'_>, text: &str) -> Option<usize> {
+fn secret_start(call: &programs::Call<'_>, place: &programs::Place<'_>, text: &str) -> Option<usize> {
     if let Some((name, _)) = text.split_once('=')
         && is_secret_name(name)
         && !name.contains(char::is_whitespace)
     {
         return Some(name.len() + 1);
     }
-    if place.program == "openssl" && place.before.starts_with("-pass") {
+    if call.program == "openssl" && place.before.starts_with("-pass") {
         return text.starts_with("pass:").then_some("pass:".len());
     }
     if takes_secret(place.before) && !text.starts_with('-') {
         return Some(0);
     }
-    place.secret_start(text)
+    headers::secret_start(place.before, text).or_else(|| call.secret_start(place, text))
 }
 
 /// Whether an option, by its name, has a secret as its next word.
@@ -236,17 +255,25 @@ fn takes_secret(option: &str) -> bool {
 
 /// Texts that are secrets by their shape; the group `secret` is masked, everything around it stays.
 const SHAPES: &[&str] = &[
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<secret>[A-Za-z0-9+/=:,\\\s-]+)-----END [A-Z ]*PRIVATE KEY",
+    r"-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----(?P<secret>[A-Za-z0-9+/=:,\\\s-]+)-----END [A-Z ]*PRIVATE KEY",
     r"(?P<secret>\b(?:AKIA|ASIA)[0-9A-Z]{16}\b)",
     r"(?P<secret>\bgh[pousr]_[A-Za-z0-9]{30,})",
     r"(?P<secret>\bgithub_pat_[A-Za-z0-9_]{22,})",
-    r"(?P<secret>\bglpat-[A-Za-z0-9_-]{20,})",
+    r"(?P<secret>\bgl(?:pat|dt|rt|ptt|oas|soat)-[A-Za-z0-9_-]{20,})",
     r"(?P<secret>\bxox[abeoprs]-[A-Za-z0-9-]{10,})",
     r"(?P<secret>\bxapp-[A-Za-z0-9-]{10,})",
     r"hooks\.slack\.com/services/(?P<secret>[A-Za-z0-9/]{20,})",
-    r"(?P<secret>\bsk[-_](?:live_|test_|proj-|ant-)?[A-Za-z0-9_-]{20,})",
+    r"(?P<secret>\b[rs]k[-_](?:live_|test_|proj-|ant-)?[A-Za-z0-9_-]{20,})",
+    r"(?P<secret>\bwhsec_[A-Za-z0-9+/=]{20,})",
     r"(?P<secret>\bAIza[0-9A-Za-z_-]{35})",
-    r"(?P<secret>\bnpm_[A-Za-z0-9]{36})",
+    r"(?P<secret>\bya29\.[0-9A-Za-z_-]{20,})",
+    r"(?P<secret>\bGOCSPX-[0-9A-Za-z_-]{20,})",
+    r"\bAccountKey=(?P<secret>[A-Za-z0-9+/]{40,}={0,2})",
+    r"[?&]sig=(?P<secret>[A-Za-z0-9%+/=_-]{16,})",
+    r"(?P<secret>\b[A-Za-z0-9_.-]{3}[78]Q~[A-Za-z0-9_.~-]{31,})",
+    r"(?P<secret>\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})",
+    r"(?P<secret>\b(?:do[opr]_v1|dckr_pat|hf|lin_api|shp(?:at|ss)|npm|dapi|pypi)[_-]?[A-Za-z0-9_-]{32,})",
+    r"(?P<secret>\bAGE-SECRET-KEY-1[0-9A-Z]{20,})",
     r"(?P<secret>\bhv[sb]\.[A-Za-z0-9_-]{20,})",
     r"(?P<secret>\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})",
     r"(?i)\bauthorization[ \t]*:[ \t]*(?:bearer|basic|token|digest|apikey)?[ \t]*(?P<secret>[A-Za-z0-9._~+/=\[\]:-]{4,})",
@@ -255,8 +282,8 @@ const SHAPES: &[&str] = &[
     r#"[A-Za-z][A-Za-z0-9+.-]*://[^\s/:@'"`$();&|<>]*:(?P<secret>[^\s@/'"`$();&|<>\\]+)@"#,
     r#"(?i)(?:\b|_)(?:password|passwd|passphrase|secret|token|api_?key)\\?["']?:[ \t]*\\?["']?(?P<secret>[^\s"'`$();&|<>\\,{}\[\]:]{3,})"#,
     r#"(?i)(?:\b|_)(?:password|passwd|passphrase|secret|token|api_?key)=["']?(?P<secret>[^\s"'`$();&|<>\\,{}\[\]]{3,})"#,
-    r#"(?i)\bidentified[ \t]+(?:with[ \t]+\w+[ \t]+)?by[ \t]+\\?["'](?P<secret>[^"'`$\\]+)"#,
-    // What ends before a blank or an operator stands in one word, whichever quote it is.
+    // What ends before a blank or an operator stands in one word, whichever quote it is; `quoted` knows more.
+    r#"(?i)\bidentified[ \t]+(?:with[ \t]+\w+[ \t]+)?by[ \t]+(?:'\\')?\\?["'](?P<secret>[^\s"'`$();&|<>\\]+)"#,
     r#"(?i)\bpassword[ \t]+(?:'\\')?\\?'(?P<secret>[^\s"'`$();&|<>\\]+)\\?'"#,
     r"(?m)^(?P<secret>(?:[A-Za-z0-9+/]{60,}={0,2}))$",
 ];

@@ -141,6 +141,21 @@ fn wrappers_stand_before_what_they_wrap() {
         ("runuser -u bob -- rm x", "runuser: rm x"),
         ("ip netns exec blue rm x", "ip: rm x"),
         ("flock -n /tmp/l rm x", "flock: rm x"),
+        ("run0 --user bob -D / rm x", "run0: rm x"),
+        ("please rm x", "please: rm x"),
+        ("sudo -s rm x", "sudo: rm x"),
+        ("systemd-run -t -M web --nice 5 -p A=b rm x", "systemd-run: rm x"),
+        ("machinectl shell -E A=b bob@web rm x", "machinectl: rm x"),
+        ("flatpak run --command=rm org.example.App x", "flatpak: rm x"),
+        ("flatpak enter app rm x", "flatpak: rm x"),
+        ("flatpak-spawn --host rm x", "flatpak-spawn: rm x"),
+        ("lxc-attach -n web -- rm x", "lxc-attach: rm x"),
+        ("crictl exec -it web rm x", "crictl: rm x"),
+        ("multipass exec web -- rm x", "multipass: rm x"),
+        ("distrobox enter web -- rm x", "distrobox: rm x"),
+        ("conda run -n web rm x", "conda: rm x"),
+        ("bundle exec rm x", "bundle: rm x"),
+        ("ssh-agent rm x", "ssh-agent: rm x"),
     ] {
         let found = commands(&bash(line));
         assert_eq!(found.len(), 2, "{line}: {found:?}");
@@ -170,6 +185,26 @@ fn texts_that_other_programs_run_are_read() {
         ("env -S 'rm x'", "env> rm x"),
         ("alias ls='rm x'", "alias> rm x"),
         ("ansible all -b -m shell -a 'rm x'", "ansible> rm x"),
+        ("ansible -a 'rm x' -m raw all", "ansible> rm x"),
+        ("ansible all -bm ansible.builtin.shell -a'rm x'", "ansible> rm x"),
+        ("ansible all --module-name=command --args='rm x'", "ansible> rm x"),
+        ("ansible all -m shell -a 'chdir=/ cmd=\"rm x\"'", "ansible> rm x"),
+        ("pdsh -w h[1-9] -l bob rm x", "pdsh> rm x"),
+        ("pdsh -w h 'rm x'", "pdsh> rm x"),
+        ("pssh -h hosts -i 'rm x'", "pssh> rm x"),
+        ("clush -w h --user bob rm x", "clush> rm x"),
+        ("dsh -Mg all -- 'rm x'", "dsh> rm x"),
+        ("mussh -h h -c 'rm x'", "mussh> rm x"),
+        ("salt -G 'os:x' cmd.run 'rm x'", "salt> rm x"),
+        ("salt-call cmd.shell cmd='rm x'", "salt-call> rm x"),
+        ("salt-ssh -r '*' 'rm x'", "salt-ssh> rm x"),
+        ("vagrant ssh -c 'rm x'", "vagrant> rm x"),
+        ("gcloud compute ssh h --command='rm x'", "gcloud> rm x"),
+        ("nix-shell -p a --run 'rm x'", "nix-shell> rm x"),
+        ("sudo -s -- 'rm x'", "sudo> rm x"),
+        ("sudo -iu bob 'rm x'", "sudo> rm x"),
+        ("su -c'rm x'", "su> rm x"),
+        ("docker run alpine sh -c 'rm x' -- y", "sh> rm x"),
         ("echo `echo \\`rm x\\``", "$ rm x"),
         ("bash <<'E'\nrm x\nE", "bash> rm x"),
         ("bash <<< 'rm x'", "bash> rm x"),
@@ -198,6 +233,13 @@ fn what_is_piped_into_a_shell_is_computed_where_it_can_be() {
         "echo 'sn -sg /' | tr ns mr | tr g f | sh",
         "cat <<E | sh\nrm -rf /\nE",
         "bash <(echo rm -rf /)",
+        "bash -o pipefail <(echo rm -rf /) a",
+        "sudo bash < <(echo rm -rf /)",
+        "source <(echo rm -rf /)",
+        "cat <(echo rm) <(echo -rf /) | tr '\\n' ' ' | sh",
+        "xargs rm -rf < <(echo /)",
+        "python3 <(echo 'import os; os.system(\"rm -rf /\")')",
+        "python3 -u < <(echo 'import os; os.system(\"rm -rf /\")')",
         "bash -c \"$(echo cm0gLXJmIC8= | base64 -d)\"",
         "eval `echo rm -rf /`",
         "echo / | xargs rm -rf",
@@ -233,6 +275,24 @@ fn what_a_shell_reads_and_nobody_can_know_is_opaque() {
     }
     for line in ["cat x | grep sh", "echo a | bash script.sh", "ls | ssh host tee x"] {
         assert!(bash(line).understood(), "{line}");
+    }
+}
+
+#[test]
+fn what_another_interpreter_reads_from_a_process_substitution_is_its_text() {
+    for (line, text) in [
+        ("mysql shop < <(echo 'drop table x')", "mysql shop -e drop table x\n"),
+        ("psql -f <(echo 'drop table x')", "psql -c drop table x\n"),
+    ] {
+        assert_eq!(commands(&bash(line))[1], text, "{line}");
+    }
+    for line in [
+        "python3 script.py <(echo 'import os; os.system(\"rm x\")')",
+        "bash script.sh <(echo rm x)",
+        "echo rm x | bash < script.sh",
+    ] {
+        let script = bash(line);
+        assert!(!shows(&script, "> rm x"), "{line}: {:?}", commands(&script));
     }
 }
 
@@ -362,6 +422,8 @@ fn hostile_sizes_meet_a_limit() {
         format!("echo {}x{}", "$(".repeat(10_000), ")".repeat(10_000)),
         vec!["a"; 20_000].join("|"),
         "x ".repeat(100_000),
+        "a=b;".repeat(10_000),
+        format!("cat <<E\n{}\nE", "$(sh -c 'a b c d e')".repeat(3_000)),
         "sudo ".repeat(10_000),
         "<".repeat(60_000),
         "rm x\n".repeat(13_000),

@@ -2,9 +2,9 @@
 
 use super::code;
 use super::launch;
-use super::options::{names_any, takes_next};
+use super::options::{cluster, has_flag, names_any, own_options, takes_next};
 use super::token::is_name;
-use super::wrappers::{CONTAINER, RUNUSER, SSH, WATCH, WRAPPERS, Wrapper};
+use super::wrappers::{REMOTES, RUNUSER, WATCH, WRAPPERS, Wrapper};
 use super::{SimpleCommand, Word};
 use crate::domain::Dialect;
 
@@ -18,6 +18,9 @@ pub(super) enum Inside {
     /// Something that cannot be known.
     Unknown,
 }
+
+/// Options of `sudo` that take a value.
+pub(super) const SUDO_VALUES: &str = "ugChpRTtrDU";
 
 const SHELLS: &[&str] = &[
     "sh",
@@ -65,17 +68,21 @@ pub(super) fn unwrap(command: &SimpleCommand, dialect: Dialect) -> Vec<Inside> {
             .filter(|word| !word.text.is_empty())
             .map_or_else(Vec::new, |word| text(&word.text)),
         "alias" => alias(arguments),
-        "ansible" => ansible(arguments),
+        "ansible" => launch::ansible(arguments),
+        "salt" | "salt-ssh" | "salt-call" => launch::salt(arguments),
         "su" | "runuser" => su(arguments),
-        "ssh" | "autossh" | "mosh" => ssh(arguments),
+        "sudo" | "sudo-rs" if runs_shell(arguments) => {
+            by_wrapper(program, arguments).map_or_else(Vec::new, launch::text_or_words)
+        }
         "watch" => after_operands(&WATCH, arguments, 0).map_or_else(Vec::new, text_of),
         "script" => option_text(arguments, "c"),
-        "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "lxc" | "docker-compose" => container(arguments),
+        "flatpak" if names_any(arguments, &["run"]) => launch::flatpak(arguments),
         "ip" => ip_netns(arguments),
-        "env" => split_string(arguments).unwrap_or_else(|| by_table(program, arguments).unwrap_or_default()),
+        "env" => split_string(arguments).unwrap_or_else(|| by_table(program, arguments)),
         "flock" if names_any(arguments, &["-c", "--command"]) => command_text(arguments),
         "command" if names_any(arguments, &["-v", "-V"]) => Vec::new(),
         "and" | "or" | "not" | "begin" | "if" | "while" | "else" if dialect == Dialect::Fish => words(arguments),
+        "fab" => launch::after_dashes(arguments).map_or_else(Vec::new, text_of),
         "capsh" => launch::after_dashes(arguments).map_or_else(Vec::new, |rest| option_text(rest, "c")),
         "start-stop-daemon" => launch::start_stop_daemon(arguments),
         "tmux" | "screen" => launch::multiplexer(program, arguments),
@@ -83,12 +90,21 @@ pub(super) fn unwrap(command: &SimpleCommand, dialect: Dialect) -> Vec<Inside> {
             launch::terminal(arguments)
         }
         "parallel" | "rush" => launch::parallel(arguments),
-        "git" | "rsync" | "tar" | "socat" | "scp" | "sftp" | "nc" | "ncat" | "zip" => {
-            launch::options_that_run(program, arguments)
-        }
         _ if is_shell(program) => shell(program, arguments),
-        _ => by_table(program, arguments).unwrap_or_else(|| code::inside(program, arguments)),
+        _ => by_table(program, arguments),
     }
+}
+
+/// What the tables know: options that run their values, and what follows the options or a subcommand.
+fn by_table(program: &str, arguments: &[Word]) -> Vec<Inside> {
+    let options_of = if program == "autossh" { "ssh" } else { program };
+    let mut found = launch::options_that_run(options_of, arguments);
+    let command = by_wrapper(program, arguments)
+        .map(words)
+        .or_else(|| launch::launched(program, arguments))
+        .or_else(|| remote(program, arguments));
+    found.extend(command.unwrap_or_else(|| code::inside(program, arguments)));
+    found
 }
 
 /// `sh -c TEXT NAME ARGUMENT...`
@@ -109,18 +125,22 @@ fn shell(program: &str, arguments: &[Word]) -> Vec<Inside> {
     vec![Inside::Text(word.text.clone(), positions)]
 }
 
-/// `None` where the program is no wrapper of the table.
-fn by_table(program: &str, arguments: &[Word]) -> Option<Vec<Inside>> {
+/// What a wrapper of the table wraps; `None` where the program is none.
+fn by_wrapper<'a>(program: &str, arguments: &'a [Word]) -> Option<&'a [Word]> {
     let wrapper = WRAPPERS.iter().find(|wrapper| wrapper.names.contains(&program))?;
-    let command = after_operands(wrapper, arguments, wrapper.operands);
-    Some(command.map_or_else(Vec::new, words))
+    Some(after_operands(wrapper, arguments, wrapper.operands).unwrap_or_default())
 }
 
-/// `ssh HOST COMMAND`, and the commands in its options.
-fn ssh(arguments: &[Word]) -> Vec<Inside> {
-    let mut found = after_operands(&SSH, arguments, 1).map_or_else(Vec::new, text_of);
-    found.extend(launch::options_that_run("ssh", arguments));
-    found
+/// `ssh HOST COMMAND`, `pdsh -w HOSTS COMMAND`.
+fn remote(program: &str, arguments: &[Word]) -> Option<Vec<Inside>> {
+    let remote = REMOTES.iter().find(|remote| remote.names.contains(&program))?;
+    Some(after_operands(remote, arguments, remote.operands).map_or_else(Vec::new, text_of))
+}
+
+/// Whether `sudo` is told to hand the command to a shell.
+fn runs_shell(arguments: &[Word]) -> bool {
+    let own = own_options(arguments, SUDO_VALUES);
+    has_flag(own, "is", SUDO_VALUES) || names_any(own, &["--login", "--shell"])
 }
 
 pub(super) fn words(words: &[Word]) -> Vec<Inside> {
@@ -162,7 +182,7 @@ pub(super) fn after_operands<'a>(wrapper: &Wrapper, arguments: &'a [Word], opera
 }
 
 /// What follows the options (and assignments, if the wrapper takes them) at the start of `arguments`.
-fn skip_options<'a>(wrapper: &Wrapper, arguments: &'a [Word]) -> &'a [Word] {
+pub(super) fn skip_options<'a>(wrapper: &Wrapper, arguments: &'a [Word]) -> &'a [Word] {
     let mut rest = arguments;
     while let Some(word) = rest.first() {
         let length = match option_length(wrapper, &word.text) {
@@ -242,7 +262,7 @@ fn text_operand(arguments: &[Word], letter: &str) -> Option<usize> {
 }
 
 /// The words up to the first operand that cannot be an option's value.
-fn first_options(arguments: &[Word]) -> &[Word] {
+pub(super) fn first_options(arguments: &[Word]) -> &[Word] {
     let mut after_value_option = false;
     let end = arguments.iter().position(|word| {
         let is_option = word.text.starts_with(['-', '+']);
@@ -258,6 +278,14 @@ fn first_options(arguments: &[Word]) -> &[Word] {
 
 /// `su USER -c TEXT`, `runuser -u USER -- COMMAND`.
 fn su(arguments: &[Word]) -> Vec<Inside> {
+    let attached = |word: &Word| {
+        let in_cluster = || cluster(&word.text)?.strip_prefix('c').filter(|text| !text.is_empty());
+        let attached = word.text.strip_prefix("--command=").or_else(in_cluster);
+        attached.map(text)
+    };
+    if let Some(found) = arguments.iter().find_map(attached) {
+        return found;
+    }
     let is_command = |word: &Word| {
         word.text == "--command"
             || (word.text.starts_with('-') && !word.text.starts_with("--") && word.text.ends_with('c'))
@@ -266,9 +294,6 @@ fn su(arguments: &[Word]) -> Vec<Inside> {
         return arguments
             .get(position + 1)
             .map_or_else(Vec::new, |word| text(&word.text));
-    }
-    if let Some(attached) = arguments.iter().find_map(|word| word.text.strip_prefix("--command=")) {
-        return text(attached);
     }
     let by_option = arguments
         .iter()
@@ -287,19 +312,6 @@ fn alias(arguments: &[Word]) -> Vec<Inside> {
     values.flat_map(|(_, value)| text(value)).collect()
 }
 
-/// `ansible HOSTS -m shell -a TEXT`; without `-m` the module is `command`.
-fn ansible(arguments: &[Word]) -> Vec<Inside> {
-    let value = |short: &str, long: &str| {
-        let position = arguments
-            .iter()
-            .position(|word| word.text == short || word.text == long)?;
-        arguments.get(position + 1).map(|word| word.text.as_str())
-    };
-    let module = value("-m", "--module-name").unwrap_or("command");
-    let runs_text = matches!(module.rsplit('.').next(), Some("shell" | "command" | "raw"));
-    value("-a", "--args").filter(|_| runs_text).map_or_else(Vec::new, text)
-}
-
 /// `env -S 'TEXT'`, `env -iS TEXT`.
 fn split_string(arguments: &[Word]) -> Option<Vec<Inside>> {
     let attached = |word: &'_ Word| {
@@ -315,30 +327,6 @@ fn split_string(arguments: &[Word]) -> Option<Vec<Inside>> {
     let rest = arguments.get(position + 1..)?;
     let attached = arguments.get(position).and_then(attached)?;
     Some(text(&format!("{attached} {}", joined(rest))))
-}
-
-/// `docker exec [OPTIONS] CONTAINER COMMAND`, `docker run [OPTIONS] IMAGE COMMAND`, `kubectl exec POD -- COMMAND`.
-fn container(arguments: &[Word]) -> Vec<Inside> {
-    let Some(position) = arguments
-        .iter()
-        .take(24)
-        .position(|word| matches!(word.text.as_str(), "exec" | "run"))
-    else {
-        return Vec::new();
-    };
-    let after = arguments.get(position + 1..).unwrap_or_default();
-    if let Some(dashes) = after.iter().position(|word| word.text == "--") {
-        return words(after.get(dashes + 1..).unwrap_or_default());
-    }
-    let is_exec = arguments.get(position).is_some_and(|word| word.text == "exec");
-    let after_name = || after_operands(&CONTAINER, after, 0).and_then(|rest| rest.get(1..));
-    // Behind the name of an image, options are the image's own.
-    let command = if is_exec {
-        after_operands(&CONTAINER, after, 1)
-    } else {
-        after_name()
-    };
-    command.map_or_else(Vec::new, words)
 }
 
 /// `ip netns exec NAME COMMAND`.

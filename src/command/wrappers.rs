@@ -51,7 +51,7 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
             "chronic",
             "ifne",
             "rlwrap",
-            "run0",
+            "please",
             "dbus-launch",
             "xvfb-run",
             "aa-exec",
@@ -91,6 +91,39 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
     Wrapper {
         names: &["pkexec"],
         long: &["--user"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["run0"],
+        short: "ugDpM",
+        long: &[
+            "--user",
+            "--group",
+            "--nice",
+            "--chdir",
+            "--setenv",
+            "--background",
+            "--machine",
+            "--unit",
+            "--property",
+            "--description",
+            "--slice",
+        ],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["ssh-agent"],
+        short: "aEOtP",
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["lxc-attach"],
+        short: "nPfloRsvug",
+        long: &["--name", "--lxcpath", "--rcfile", "--uid", "--gid", "--set-var"],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["flatpak-spawn"],
         ..Wrapper::PLAIN
     },
     Wrapper {
@@ -238,9 +271,20 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
     },
     Wrapper {
         names: &["systemd-run"],
-        short: "pEuMH",
+        short: "pEuMHC",
         long: &[
             "--unit",
+            "--nice",
+            "--capsule",
+            "--on-boot",
+            "--on-startup",
+            "--on-unit-active",
+            "--on-unit-inactive",
+            "--path-property",
+            "--socket-property",
+            "--timer-property",
+            "--service-type",
+            "--background",
             "--property",
             "--slice",
             "--uid",
@@ -262,14 +306,16 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
     },
 ];
 
-/// As wrappers: `su`, whose first operand is a user; `ssh`, whose first is a host; `watch`, all of whose are a text.
+/// As wrappers: `su`, whose first operand is a user; `watch`, all of whose are a text.
 pub(super) const RUNUSER: Wrapper = Wrapper {
     short: "cugGsw",
     long: &["--command", "--user", "--group", "--shell", "--whitelist-environment"],
     ..Wrapper::PLAIN
 };
-pub(super) const SSH: Wrapper = Wrapper {
+const SSH: Wrapper = Wrapper {
+    names: &["ssh", "autossh", "mosh"],
     short: "bBcDEeFIiJLlmOopPQRSWw",
+    operands: 1,
     ..Wrapper::PLAIN
 };
 pub(super) const WATCH: Wrapper = Wrapper {
@@ -277,6 +323,138 @@ pub(super) const WATCH: Wrapper = Wrapper {
     long: &["--interval", "--equexit"],
     ..Wrapper::PLAIN
 };
+
+/// Programs that hand what follows their options to a shell on other hosts, joined by blanks.
+pub(super) const REMOTES: &[Wrapper] = &[
+    SSH,
+    Wrapper {
+        names: &["rsh", "remsh"],
+        short: "l",
+        operands: 1,
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["pdsh"],
+        short: "wxgXlturfRM",
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["pssh", "parallel-ssh"],
+        short: "hHlpoetOxX",
+        long: &[
+            "--hosts",
+            "--host",
+            "--user",
+            "--par",
+            "--outdir",
+            "--errdir",
+            "--timeout",
+            "--options",
+            "--extra-args",
+            "--extra-arg",
+        ],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["clush"],
+        short: "wgxXolftumROM",
+        long: &[
+            "--hostfile",
+            "--machinefile",
+            "--pick",
+            "--groupsource",
+            "--worker",
+            "--user",
+            "--fanout",
+            "--options",
+            "--option",
+            "--mode",
+            "--connect_timeout",
+            "--command_timeout",
+            "--color",
+        ],
+        ..Wrapper::PLAIN
+    },
+    Wrapper {
+        names: &["dsh"],
+        short: "mgfroFn",
+        long: &[
+            "--machine",
+            "--group",
+            "--file",
+            "--remoteshell",
+            "--remoteshellopt",
+            "--forklimit",
+        ],
+        ..Wrapper::PLAIN
+    },
+];
+
+/// Programs that run what follows one of some subcommands, its options and its operands: `machinectl shell HOST COMMAND`.
+pub(super) struct Launcher {
+    pub(super) programs: &'static [&'static str],
+    pub(super) verbs: &'static [&'static str],
+    /// The options behind the subcommand, and how many operands stand before the command.
+    pub(super) own: Wrapper,
+}
+
+pub(super) const LAUNCHERS: &[Launcher] = &[
+    Launcher {
+        programs: &[
+            "docker",
+            "podman",
+            "nerdctl",
+            "crictl",
+            "kubectl",
+            "oc",
+            "lxc",
+            "incus",
+            "docker-compose",
+        ],
+        verbs: &["exec", "run"],
+        own: CONTAINER,
+    },
+    Launcher {
+        programs: &["machinectl"],
+        verbs: &["shell"],
+        own: Wrapper {
+            short: "EM",
+            long: &["--uid", "--setenv", "--machine"],
+            operands: 1,
+            ..Wrapper::PLAIN
+        },
+    },
+    Launcher {
+        programs: &["multipass", "pct", "aws-vault", "direnv"],
+        verbs: &["exec"],
+        own: Wrapper {
+            operands: 1,
+            ..Wrapper::PLAIN
+        },
+    },
+    Launcher {
+        programs: &["distrobox", "flatpak"],
+        verbs: &["enter"],
+        own: Wrapper {
+            operands: 1,
+            ..Wrapper::PLAIN
+        },
+    },
+    Launcher {
+        programs: &["conda", "mamba", "poetry", "pipenv", "pdm", "uv", "op"],
+        verbs: &["run"],
+        own: Wrapper {
+            short: "npr",
+            long: &["--name", "--prefix", "--env-file", "--with", "--python"],
+            ..Wrapper::PLAIN
+        },
+    },
+    Launcher {
+        programs: &["bundle"],
+        verbs: &["exec"],
+        own: Wrapper::PLAIN,
+    },
+];
 
 /// Options of `docker exec`, `docker run`, `kubectl exec` and their like.
 pub(super) const CONTAINER: Wrapper = Wrapper {
@@ -318,5 +496,6 @@ pub(super) const CONTAINER: Wrapper = Wrapper {
         "--tmpfs",
         "--gpus",
     ],
+    operands: 1,
     ..Wrapper::PLAIN
 };

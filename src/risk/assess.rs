@@ -141,16 +141,12 @@ impl Assessor {
         let reasons = self.rules.matches(script);
         let rule_score = score(&reasons);
         let rule_level = level(rule_score);
-        let redacted = command::redact(script);
-        let features = features_of(
-            script,
-            &redacted,
-            Verdict {
-                reasons: &reasons,
-                score: rule_score,
-            },
-            circumstances,
-        );
+        let redacted = command::redacted(script);
+        let verdict = Verdict {
+            reasons: &reasons,
+            score: rule_score,
+        };
+        let features = features::compute(&redacted, verdict, circumstances);
         let prediction = self.predict(&features);
         let seen = with_forest(rule_level, prediction, self.bounds);
         let joined = in_circumstances(seen, script.understood(), circumstances);
@@ -162,8 +158,8 @@ impl Assessor {
             rule_score,
             prediction,
             understood: script.understood(),
-            pattern: command::pattern(script),
-            redacted,
+            pattern: command::pattern_of_redacted(&redacted),
+            redacted: redacted.text.clone(),
             features,
         }
     }
@@ -190,14 +186,6 @@ fn read_rules(paths: &[PathBuf]) -> Result<Rules, RiskError> {
         .map(|(path, text)| (path.as_str(), text.as_str()))
         .collect();
     Ok(Rules::load(&files)?)
-}
-
-/// The features, off the parse of the redacted text: the same parse where nothing was redacted.
-fn features_of(script: &Script, redacted: &str, verdict: Verdict<'_>, circumstances: &Circumstances<'_>) -> Vec<f32> {
-    if redacted == script.text {
-        return features::compute(script, verdict, circumstances);
-    }
-    features::compute(&command::parse(redacted, script.dialect), verdict, circumstances)
 }
 
 /// The level that a score stands for.

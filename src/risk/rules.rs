@@ -176,14 +176,28 @@ impl Rules {
     }
 
     fn match_commands(&self, texts: &Texts<'_>, hits: &mut BTreeSet<usize>) {
-        for command in &texts.script().commands {
-            let view = View::new(texts, command, |program| self.index.names(program));
-            self.match_command(&view, hits);
+        let any = self.index.for_any_program(|place| self.may_hold(*place, texts));
+        for (command, words) in texts.commands() {
+            let named = |program: &str| self.index.for_program(program).next().is_some();
+            let view = View::new(texts, command, words, named);
+            if view.is_named() {
+                let places = self.index.for_program(view.program().unwrap_or_default());
+                self.match_command(&view, places, hits);
+            }
+            self.match_command(&view, any.for_command(&view), hits);
         }
     }
 
-    fn match_command(&self, view: &View<'_>, hits: &mut BTreeSet<usize>) {
-        for Place { rule, condition } in self.index.for_command(view) {
+    fn may_hold(&self, place: Place, texts: &Texts<'_>) -> bool {
+        let condition = self
+            .rules
+            .get(place.rule)
+            .and_then(|rule| rule.when.get(place.condition));
+        condition.is_some_and(|condition| condition.may_hold(texts))
+    }
+
+    fn match_command(&self, view: &View<'_>, places: impl Iterator<Item = Place>, hits: &mut BTreeSet<usize>) {
+        for Place { rule, condition } in places {
             if !hits.contains(&rule)
                 && self
                     .rules

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::Dialect;
 
-fn redacted(line: &str) -> String {
+fn shown(line: &str) -> String {
     redact(&parse(line, Dialect::Bash))
 }
 
@@ -63,7 +63,7 @@ fn secrets_are_masked_and_the_rest_stays() {
             "curl -d '{\"password\": \"[redacted]\"}' x",
         ),
     ] {
-        assert_eq!(redacted(line), expected, "{line}");
+        assert_eq!(shown(line), expected, "{line}");
     }
 }
 
@@ -82,8 +82,18 @@ fn what_is_no_secret_stays() {
         "docker commit -p alice web image",
         "echo 'bob ALL=(ALL) NOPASSWD: ALL'",
         "aws x --idempotency-token 12345",
+        "curl -b cookies.txt -c cookies.txt x",
+        "curl -H 'Accept: text/html' -H 'X-Request-Id: 12345678' x",
+        "curl -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 21600' x",
+        "vault kv put secret/db @data.json",
+        "vault kv put secret/db key=@data.json",
+        "vault kv get -field=value secret/db",
+        "net use z: //h/s",
+        "echo 'enter the password: '",
+        "echo \"your password 'is\" old; rm -rf /tmp/'x'",
+        "psql -c \"ALTER USER u PASSWORD '$PW'\"",
     ] {
-        assert_eq!(redacted(line), line);
+        assert_eq!(shown(line), line);
     }
 }
 
@@ -98,14 +108,26 @@ fn operators_substitutions_and_command_words_survive() {
         ("X_TOKEN=`rm x` cmd", "X_TOKEN=`rm x` cmd"),
         ("PASSWORD=rm; $PASSWORD -rf /", "PASSWORD=rm; $PASSWORD -rf /"),
         ("app --password \"$PW\"", "app --password \"$PW\""),
+        (
+            "psql -c \"ALTER USER u PASSWORD 'a b$(rm x)c'; SELECT 1\"",
+            "psql -c \"ALTER USER u PASSWORD '[redacted]$(rm x)[redacted]'; SELECT 1\"",
+        ),
+        (
+            "sh -c \"echo 'the password '; rm -rf '/x'\"",
+            "sh -c \"echo 'the password '; rm -rf '/x'\"",
+        ),
+        (
+            "curl -H \"Cookie: a=$(rm x)\" h && ls",
+            "curl -H \"Cookie: [redacted]$(rm x)\" h && ls",
+        ),
     ] {
-        assert_eq!(redacted(line), expected, "{line}");
+        assert_eq!(shown(line), expected, "{line}");
     }
 }
 
 #[test]
 fn a_text_that_is_not_understood_is_redacted_too() {
-    assert_eq!(redacted("if ( ; mysql -phunter2 db"), "if ( ; mysql -p[redacted] db");
+    assert_eq!(shown("if ( ; mysql -phunter2 db"), "if ( ; mysql -p[redacted] db");
 }
 
 #[test]
@@ -117,7 +139,7 @@ fn what_stands_in_a_programs_place_and_names_none_is_redacted() {
         ("nice 'db_password=00aA0a x'", "nice 'db_password=[redacted]'"),
         ("ls; do --secret 00aA0a; fi", "ls; do --secret [redacted]; fi"),
     ] {
-        assert_eq!(redacted(line), expected);
+        assert_eq!(shown(line), expected);
         assert_eq!(
             programs(&parse(expected, Dialect::Bash)),
             programs(&parse(line, Dialect::Bash))
@@ -194,12 +216,58 @@ const PLACES: &[&str] = &[
     "gpg --batch --passphrase HIDDEN -c f",
     "snmpwalk -v3 -A HIDDEN h",
     "xfreerdp /u:u /p:HIDDEN /v:h",
+    "psql -c \"ALTER USER u PASSWORD 'HIDDEN a b'\"",
+    "psql -c 'ALTER USER u PASSWORD '\\''HIDDEN; a b'\\'' VALID UNTIL x'",
+    "psql -c 'ALTER USER u PASSWORD '\"'\"'a HIDDEN'\"'\"",
+    "psql <<E\nALTER USER u PASSWORD 'a HIDDEN & b';\nE",
+    "psql <<'E'\nALTER USER u PASSWORD 'a HIDDEN';\nE",
+    "psql <<< \"ALTER USER u PASSWORD 'a HIDDEN'\"",
+    "mysql -e \"CREATE USER u IDENTIFIED BY 'a HIDDEN'\"",
+    "mysql -e 'CREATE USER u IDENTIFIED WITH caching_sha2_password BY \"a HIDDEN\"'",
+    "mysql -e \"SET PASSWORD = 'a HIDDEN'\"",
+    "ssh db \"mysql -e \\\"ALTER USER u IDENTIFIED BY 'a HIDDEN'\\\"\"",
+    "vault kv put secret/db user=u pw=HIDDEN",
+    "vault kv patch -mount=secret db pw=HIDDEN",
+    "vault write auth/userpass/users/u pw=HIDDEN",
+    "vault login -address=https://v HIDDEN",
+    "curl -b 'session=HIDDEN; a=b' x",
+    "curl -sb session=HIDDEN x",
+    "curl --cookie session=HIDDEN x",
+    "curl --cookie='a=b; session=HIDDEN' x",
+    "curl -H 'Cookie: a=b; session=HIDDEN' x",
+    "curl -H'Cookie: session=HIDDEN' x",
+    "curl -H \"Cookie: session=HIDDEN\" x",
+    "curl --header 'PRIVATE-TOKEN: HIDDEN' x",
+    "curl -H 'Authorization: AWS4-HMAC-SHA256 Credential=a/b, Signature=HIDDEN' x",
+    "curl -H 'Proxy-Authorization: Basic HIDDEN' x",
+    "wget --header='Authorization: Bearer HIDDEN' x",
+    "wget --header='X-Auth-Key: HIDDEN' x",
+    "mongo -p HIDDEN x",
+    "mongodump -pHIDDEN",
+    "net use z: //h/s HIDDEN /user:u",
+    "net ads join -U admin%HIDDEN",
+    "az storage blob list --account-key HIDDEN",
+    "git clone https://u:HIDDEN@h/r",
+    "openssl pkcs12 -export -passout pass:HIDDEN",
     // What betrays itself.
     "echo AKIAABCDEFGHIJKLMNOP",
     "echo ghp_0123456789abcdefghijABCDEFGHIJ012345",
     "echo xoxb-0123456789-HIDDENHIDDEN",
     "echo xapp-1-0123456789-HIDDENHIDDEN",
     "echo eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.HIDDENHIDDEN",
+    "echo rk_live_0123456789HIDDENHIDDEN",
+    "echo whsec_0123456789HIDDENHIDDEN",
+    "echo AIzaSyA0123456789abcdefghij0123456789ABC",
+    "echo ya29.a0123456789HIDDENHIDDEN",
+    "echo GOCSPX-0123456789HIDDENHIDDEN",
+    "az x 'DefaultEndpointsProtocol=https;AccountName=a;AccountKey=HIDDEN0123456789HIDDEN0123456789HIDDEN0123456789=='",
+    "curl 'https://a.blob.core.windows.net/c?sv=1&sig=HIDDEN0123456789%3D'",
+    "echo abc8Q~0123456789HIDDENHIDDEN0123456789",
+    "echo SG.0123456789abcdefHIDDEN.0123456789HIDDEN",
+    "echo hf_0123456789HIDDENHIDDEN0123456789",
+    "echo dckr_pat_0123456789HIDDEN0123456789HIDDEN",
+    "cat > k <<'E'\n-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlHIDDEN\n-----END OPENSSH PRIVATE KEY-----\nE",
+    "cat > k <<E\n-----BEGIN PGP PRIVATE KEY BLOCK-----\n\nlQHIDDEN\n=abcd\n-----END PGP PRIVATE KEY BLOCK-----\nE",
     "printf '%s' '-----BEGIN RSA PRIVATE KEY-----\nMIIEHIDDEN\nHIDDEN==\n-----END RSA PRIVATE KEY-----'",
 ];
 
@@ -247,12 +315,20 @@ fn what_is_fed_keeps_its_lines_its_expansions_and_what_is_run() {
         ("sudo tee f <<< text", "sudo tee f <<< text"),
         ("sudo -pS tee f <<< text", "sudo -pS tee f <<< text"),
     ] {
-        assert_eq!(redacted(line), expected, "{line}");
+        assert_eq!(shown(line), expected, "{line}");
     }
 }
 
 #[test]
-fn what_is_fed_and_may_run_stays_in_a_long_text() {
-    let line = format!("echo 'rm -rf /' | sudo -S sh # {}", "x".repeat(MAX_RETRIED));
-    assert_eq!(redacted(&line), line);
+fn what_is_fed_or_quoted_and_may_run_stays_in_a_long_text() {
+    for line in ["echo 'rm -rf /' | sudo -S sh", "sh -c \"echo 'the password '; rm 'x'\""] {
+        let line = format!("{line} # {}", "x".repeat(MAX_RETRIED));
+        assert_eq!(shown(&line), line);
+    }
+}
+
+#[test]
+fn every_secret_of_a_long_line_is_masked() {
+    let line = "echo hunter2 | passwd --stdin x; docker login -p hunter2; curl -H 'Cookie: hunter2' h;".repeat(100);
+    assert!(!shown(&line).contains("hunter2"));
 }

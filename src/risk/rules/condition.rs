@@ -20,6 +20,8 @@ pub(super) struct Condition {
     operand: Option<Regex>,
     every: Option<Regex>,
     words: Option<Regex>,
+    /// Matches the words of all commands, a line each, wherever `words` matches those of one; where that can be told.
+    words_of_any: Option<Regex>,
     redirect: Option<Regex>,
     redirect_to: Option<Vec<OperandClass>>,
     after: Option<Names>,
@@ -49,6 +51,7 @@ impl Condition {
             operand: compiler.regex(entry.operand.as_deref())?,
             every: compiler.regex(entry.every.as_deref())?,
             words: compiler.regex(entry.words.as_deref())?,
+            words_of_any: compiler.by_line(entry)?,
             redirect: compiler.regex(entry.redirect.as_deref())?,
             redirect_to: compiler.classes(entry.redirect_to.as_deref())?,
             after: names(entry.after.as_deref()),
@@ -88,6 +91,22 @@ impl Condition {
     /// The programs that it is about; `None` for any.
     pub(super) fn programs(&self) -> Option<&Names> {
         self.program.as_ref()
+    }
+
+    /// Whether it can only be met by a command with redirections.
+    pub(super) fn speaks_of_redirections(&self) -> bool {
+        self.redirect.is_some() || self.redirect_to.is_some()
+    }
+
+    /// Whether it can only be met by a command with assignments.
+    pub(super) fn speaks_of_assignments(&self) -> bool {
+        self.assign.is_some()
+    }
+
+    /// Whether any command of the script may meet it; looks at all of their words at once.
+    pub(super) fn may_hold(&self, texts: &Texts<'_>) -> bool {
+        let found = |pattern: &Regex| pattern.is_match(texts.all_words().as_bytes());
+        self.words_of_any.as_ref().is_none_or(found)
     }
 
     pub(super) fn holds_for_text(&self, texts: &Texts<'_>) -> bool {
@@ -183,6 +202,13 @@ impl Compiler<'_> {
         })
     }
 
+    /// The pattern for words, for many lines of words. Only for conditions about any program: others are rarely looked at.
+    fn by_line(&self, entry: &ConditionEntry) -> Result<Option<Regex>, RulesError> {
+        let by_line = |pattern: &&str| entry.program.is_none() && is_the_same_by_line(pattern);
+        let pattern = entry.words.as_deref().filter(by_line);
+        self.regex(pattern.map(|pattern| format!("(?m){pattern}")).as_deref())
+    }
+
     fn classes(&self, names: Option<&[String]>) -> Result<Option<Vec<OperandClass>>, RulesError> {
         let class = |name: &String| {
             let known = CLASSES.iter().find(|class| class.as_str() == name);
@@ -213,6 +239,18 @@ impl Compiler<'_> {
     fn invalid(&self, message: &str, remedy: &str) -> RulesError {
         RulesError::invalid(self.path, self.line, format!("the rule {message}"), remedy)
     }
+}
+
+/// Whether what a pattern finds in a text it finds, with lines for texts, in many of them as well: nothing in it asks for the
+/// ends of all, or turns flags off.
+fn is_the_same_by_line(pattern: &str) -> bool {
+    let mut groups = pattern.split("(?").skip(1);
+    let turns_off = |group: &str| {
+        let flags = group.split(|character: char| !character.is_ascii_alphabetic()).next();
+        let length = flags.map_or(0, str::len);
+        group.get(length..).is_some_and(|rest| rest.starts_with('-'))
+    };
+    !["\\A", "\\z"].iter().any(|end| pattern.contains(end)) && !groups.any(turns_off)
 }
 
 const CLASSES: [OperandClass; 12] = [

@@ -1,32 +1,46 @@
 //! Names with `*`: what rules use for programs, subcommands and flags.
 
-/// A set of alternatives, `a|b*|c`; `*` stands for any run of characters.
+/// One name; `*` stands for any run of characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Names(Vec<String>);
+pub(super) struct Glob {
+    pattern: String,
+    /// How much stands before the first `*`; `None` for a plain name.
+    head: Option<usize>,
+}
 
-impl Names {
-    pub(super) fn new(text: &str) -> Self {
-        Self(text.split('|').map(str::to_owned).collect())
+impl Glob {
+    fn new(pattern: &str) -> Self {
+        Self {
+            pattern: pattern.to_owned(),
+            head: pattern.find('*'),
+        }
     }
 
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|pattern| matches(pattern, name))
+    /// The name as it was written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.pattern
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+    /// Whether it stands for no other name.
+    pub(super) fn is_plain(&self) -> bool {
+        self.head.is_none()
+    }
+
+    /// Whether `text` is what it describes.
+    pub(super) fn matches(&self, text: &str) -> bool {
+        match self.head {
+            None => self.pattern == text,
+            Some(head) => matches_starred(&self.pattern, head, text),
+        }
     }
 }
 
-/// Whether `text` is what `pattern` describes.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else {
-        return pattern == text;
-    };
+fn matches_starred(pattern: &str, head: usize, text: &str) -> bool {
+    let (head, rest) = pattern.split_at_checked(head).unwrap_or_default();
     let Some(mut text) = text.strip_prefix(head) else {
         return false;
     };
-    let mut parts = rest.split('*').peekable();
+    let mut parts = rest.split('*').skip(1).peekable();
     while let Some(part) = parts.next() {
         if parts.peek().is_none() {
             return text.ends_with(part);
@@ -39,9 +53,31 @@ pub(super) fn matches(pattern: &str, text: &str) -> bool {
     true
 }
 
+/// A set of alternatives, `a|b*|c`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Names(Vec<Glob>);
+
+impl Names {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.split('|').map(Glob::new).collect())
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(name))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Glob> {
+        self.0.iter()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn matches(pattern: &str, text: &str) -> bool {
+        Glob::new(pattern).matches(text)
+    }
 
     #[test]
     fn without_a_star_only_the_same_name_matches() {

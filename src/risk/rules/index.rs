@@ -1,11 +1,12 @@
 //! Which conditions are worth looking at, so that a command meets a handful of them and not all.
 //!
-//! Conditions without a program are all looked at: their patterns are searched one by one, since a literal that most of them
-//! hold lets a search end at once, while one automaton for all grows too large for its cache and is built again and again.
+//! Conditions without a program are looked at where the command has what they ask for. Their patterns are searched one by one,
+//! since a literal that most of them hold lets a search end at once, while one automaton for all grows too large for its cache
+//! and is built again and again.
 
 use std::collections::HashMap;
 
-use super::glob;
+use super::glob::Glob;
 use super::view::View;
 use super::{Condition, Rule};
 
@@ -22,11 +23,19 @@ pub(super) struct Place {
 #[derive(Debug, Default)]
 pub(super) struct Index {
     by_program: HashMap<String, Vec<Place>>,
-    by_program_pattern: Vec<(String, Place)>,
-    /// About commands of any program.
-    any: Vec<Place>,
+    /// By the first byte of the pattern, which is the first of all that it matches, or a star.
+    by_program_pattern: HashMap<u8, Vec<(Glob, Vec<Place>)>>,
+    any: OfAnyProgram,
     /// About the text as a whole.
     text: Vec<Place>,
+}
+
+/// Places of conditions about commands of any program, by what a command must have to meet them.
+#[derive(Debug, Default)]
+pub(super) struct OfAnyProgram {
+    redirected: Vec<Place>,
+    assigned: Vec<Place>,
+    other: Vec<Place>,
 }
 
 impl Index {
@@ -40,43 +49,69 @@ impl Index {
         index
     }
 
-    /// Whether some rule speaks of the program by name.
-    pub(super) fn names(&self, program: &str) -> bool {
-        self.by_program.contains_key(program) || self.by_pattern(program).next().is_some()
-    }
-
     /// Conditions that the text as a whole may meet.
     pub(super) fn for_text(&self) -> impl Iterator<Item = Place> {
         self.text.iter().copied()
     }
 
-    /// Conditions that a command may meet; one that has several reasons to be looked at comes several times.
-    pub(super) fn for_command(&self, view: &View<'_>) -> impl Iterator<Item = Place> {
-        let program = view.program().unwrap_or_default();
-        let exact = self.by_program.get(program).into_iter().flatten().copied();
-        exact.chain(self.by_pattern(program)).chain(self.any.iter().copied())
+    /// Conditions that speak of the program by name; one that does so in several ways comes several times.
+    pub(super) fn for_program(&self, program: &str) -> impl Iterator<Item = Place> {
+        let exact = self.by_program.get(program).into_iter().flatten();
+        let first = program.bytes().next().into_iter().chain([b'*']);
+        let patterns = first.filter_map(|first| self.by_program_pattern.get(&first)).flatten();
+        let by_pattern = patterns.filter(move |(name, _)| name.matches(program));
+        exact.chain(by_pattern.flat_map(|(_, places)| places)).copied()
     }
 
-    fn by_pattern(&self, program: &str) -> impl Iterator<Item = Place> {
-        let patterns = self.by_program_pattern.iter();
-        patterns
-            .filter(move |(name, _)| glob::matches(name, program))
-            .map(|(_, place)| *place)
+    /// Those conditions about commands of any program that some command may meet.
+    pub(super) fn for_any_program(&self, may_hold: impl Fn(&Place) -> bool) -> OfAnyProgram {
+        let live = |places: &[Place]| places.iter().copied().filter(&may_hold).collect();
+        OfAnyProgram {
+            redirected: live(&self.any.redirected),
+            assigned: live(&self.any.assigned),
+            other: live(&self.any.other),
+        }
     }
 
     fn add(&mut self, place: Place, condition: &Condition) {
         match condition.programs() {
             Some(programs) => programs.iter().for_each(|name| self.add_program(place, name)),
-            None if condition.speaks_of_commands() => self.any.push(place),
+            None if condition.speaks_of_commands() => self.any.add(place, condition),
             None => self.text.push(place),
         }
     }
 
-    fn add_program(&mut self, place: Place, name: &str) {
-        if name.contains('*') {
-            self.by_program_pattern.push((name.to_owned(), place));
-        } else {
-            self.by_program.entry(name.to_owned()).or_default().push(place);
+    fn add_program(&mut self, place: Place, name: &Glob) {
+        if name.is_plain() {
+            let places = self.by_program.entry(name.as_str().to_owned()).or_default();
+            places.push(place);
+            return;
         }
+        let first = name.as_str().bytes().next().unwrap_or(b'*');
+        let patterns = self.by_program_pattern.entry(first).or_default();
+        match patterns.iter_mut().find(|(known, _)| known == name) {
+            Some((_, places)) => places.push(place),
+            None => patterns.push((name.clone(), vec![place])),
+        }
+    }
+}
+
+impl OfAnyProgram {
+    fn add(&mut self, place: Place, condition: &Condition) {
+        if condition.speaks_of_redirections() {
+            self.redirected.push(place);
+        } else if condition.speaks_of_assignments() {
+            self.assigned.push(place);
+        } else {
+            self.other.push(place);
+        }
+    }
+
+    /// Those that the command may meet.
+    pub(super) fn for_command(&self, view: &View<'_>) -> impl Iterator<Item = Place> {
+        let redirected = view.is_redirected().then_some(&self.redirected);
+        let assigned = view.is_assigned().then_some(&self.assigned);
+        let with = redirected.into_iter().chain(assigned).flatten();
+        with.chain(&self.other).copied()
     }
 }

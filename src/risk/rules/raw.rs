@@ -23,9 +23,10 @@ pub(super) fn guess(script: &Script) -> Script {
         }
     }
     Script {
+        text: script.text.clone(),
+        dialect: script.dialect,
         commands,
         doubts: Vec::new(),
-        ..script.clone()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 
 use regex::bytes::Regex;
 
-use super::glob::Names;
+use super::glob::{Glob, Names};
 use crate::command::{self, OperandClass, Origin, Script, SimpleCommand, Word};
 
 /// Longest cluster of single-letter flags (`-rvfz`), dash aside; what is longer is a long name after one dash.
@@ -17,14 +18,21 @@ type Stages = HashMap<usize, (usize, usize)>;
 /// A script with what is found in the whole of it: each thing is searched for once, however many commands ask.
 pub(super) struct Texts<'a> {
     script: &'a Script,
+    /// The words of all commands, a line each.
+    words: String,
+    /// Where those of each command stand.
+    lines: Vec<Range<usize>>,
     found: RefCell<HashMap<*const Regex, bool>>,
     stages: RefCell<HashMap<*const Names, Stages>>,
 }
 
 impl<'a> Texts<'a> {
     pub(super) fn new(script: &'a Script) -> Self {
+        let (words, lines) = joined(script);
         Self {
             script,
+            words,
+            lines,
             found: RefCell::default(),
             stages: RefCell::default(),
         }
@@ -32,6 +40,21 @@ impl<'a> Texts<'a> {
 
     pub(super) fn script(&self) -> &'a Script {
         self.script
+    }
+
+    /// Each command with its words: the program's base name and the arguments, joined by single blanks.
+    pub(super) fn commands(&self) -> impl Iterator<Item = (&'a SimpleCommand, &str)> {
+        let lines = self.lines.iter().map(|line| self.words(line));
+        self.script.commands.iter().zip(lines)
+    }
+
+    fn words(&self, line: &Range<usize>) -> &str {
+        self.words.get(line.clone()).unwrap_or_default()
+    }
+
+    /// The words of all commands, a line each.
+    pub(super) fn all_words(&self) -> &str {
+        &self.words
     }
 
     /// Whether the text matches. The rules own the pattern and outlive this, so that its place in memory tells it.
@@ -54,6 +77,24 @@ impl<'a> Texts<'a> {
     }
 }
 
+/// The words of all commands, a line each, and where those of each command stand.
+fn joined(script: &Script) -> (String, Vec<Range<usize>>) {
+    let mut words = String::new();
+    let mut lines = Vec::with_capacity(script.commands.len());
+    for command in &script.commands {
+        let start = words.len();
+        let first = command.words.first().map_or("", |word| &word.text);
+        words.push_str(command.program().unwrap_or(first));
+        for word in command.arguments() {
+            words.push(' ');
+            words.push_str(&word.text);
+        }
+        lines.push(start..words.len());
+        words.push('\n');
+    }
+    (words, lines)
+}
+
 fn stages(script: &Script, names: &Names) -> Stages {
     let mut found = Stages::new();
     let runs = |command: &&SimpleCommand| command.program().is_some_and(|program| names.has(program));
@@ -69,20 +110,28 @@ fn stages(script: &Script, names: &Names) -> Stages {
 pub(super) struct View<'a> {
     texts: &'a Texts<'a>,
     command: &'a SimpleCommand,
-    words: String,
+    program: Option<&'a str>,
+    words: &'a str,
     named: bool,
     classes: OnceCell<Vec<OperandClass>>,
     operands: OnceCell<Vec<&'a Word>>,
 }
 
 impl<'a> View<'a> {
-    /// `named` says whether a program of this name is spoken of by some rule.
-    pub(super) fn new(texts: &'a Texts<'a>, command: &'a SimpleCommand, named: impl Fn(&str) -> bool) -> Self {
+    /// `named` says whether some rule speaks of the program by name.
+    pub(super) fn new(
+        texts: &'a Texts<'a>,
+        command: &'a SimpleCommand,
+        words: &'a str,
+        named: impl Fn(&str) -> bool,
+    ) -> Self {
+        let program = command.program();
         Self {
             texts,
             command,
-            named: command.program().is_some_and(named),
-            words: join(command),
+            program,
+            words,
+            named: program.is_some_and(named),
             classes: OnceCell::new(),
             operands: OnceCell::new(),
         }
@@ -92,8 +141,8 @@ impl<'a> View<'a> {
         self.texts
     }
 
-    pub(super) fn program(&self) -> Option<&str> {
-        self.command.program()
+    pub(super) fn program(&self) -> Option<&'a str> {
+        self.program
     }
 
     /// Whether some rule speaks of the program by name.
@@ -103,7 +152,7 @@ impl<'a> View<'a> {
 
     /// The program's base name and the arguments, joined by single blanks.
     pub(super) fn words(&self) -> &str {
-        &self.words
+        self.words
     }
 
     /// The arguments that are not flags, in order.
@@ -119,6 +168,14 @@ impl<'a> View<'a> {
                 .map(|word| command::operand_class(word))
                 .collect()
         })
+    }
+
+    pub(super) fn is_redirected(&self) -> bool {
+        !self.command.redirections.is_empty()
+    }
+
+    pub(super) fn is_assigned(&self) -> bool {
+        !self.command.assignments.is_empty()
     }
 
     /// The files that redirections may write.
@@ -179,20 +236,6 @@ impl<'a> View<'a> {
     }
 }
 
-fn join(command: &SimpleCommand) -> String {
-    let mut joined = String::with_capacity(command.words.iter().map(|word| word.text.len() + 1).sum());
-    joined.push_str(
-        command
-            .program()
-            .unwrap_or_else(|| command.words.first().map_or("", |word| &word.text)),
-    );
-    for word in command.arguments() {
-        joined.push(' ');
-        joined.push_str(&word.text);
-    }
-    joined
-}
-
 fn operands(arguments: &[Word]) -> Vec<&Word> {
     let mut flags_end = false;
     let mut found = Vec::with_capacity(arguments.len());
@@ -207,19 +250,19 @@ fn operands(arguments: &[Word]) -> Vec<&Word> {
 }
 
 /// Whether a word that begins with a dash gives the flag of this name.
-fn is_flag(word: &str, name: &str) -> bool {
+fn is_flag(word: &str, name: &Glob) -> bool {
     match word.strip_prefix("--") {
-        Some(long) => super::glob::matches(name, long.split('=').next().unwrap_or(long)),
+        Some(long) => name.matches(long.split('=').next().unwrap_or(long)),
         None => is_short_flag(word.trim_start_matches('-'), name),
     }
 }
 
-fn is_short_flag(word: &str, name: &str) -> bool {
+fn is_short_flag(word: &str, name: &Glob) -> bool {
     let clustered = word.len() <= MAX_CLUSTER && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let mut letters = name.chars();
+    let mut letters = name.as_str().chars();
     match (letters.next(), letters.next()) {
         (Some(letter), None) => word.starts_with(letter) || (clustered && word.contains(letter)),
-        _ => super::glob::matches(name, word.split('=').next().unwrap_or(word)),
+        _ => name.matches(word.split('=').next().unwrap_or(word)),
     }
 }
 
@@ -250,4 +293,45 @@ fn subcommand(arguments: &[Word], wanted: &[Names]) -> bool {
         after_flag = false;
     }
     reached.iter().any(|wanted| wanted.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::parse;
+    use crate::domain::Dialect;
+
+    fn has(line: &str, wanted: &str) -> bool {
+        let script = parse(line, Dialect::Bash);
+        let wanted: Vec<Names> = wanted.split(' ').map(Names::new).collect();
+        subcommand(script.commands[0].arguments(), &wanted)
+    }
+
+    #[test]
+    fn a_word_behind_a_flag_may_be_its_value_or_a_subcommand() {
+        for line in [
+            "docker volume rm x",
+            "docker -H volume volume rm x",
+            "docker --tls volume -f rm",
+            "docker --host=h volume --force x rm",
+        ] {
+            assert!(has(line, "volume rm|prune"), "{line}");
+        }
+        for line in [
+            "docker rm volume",
+            "docker volume ls rm",
+            "docker x volume rm",
+            "docker volume",
+        ] {
+            assert!(!has(line, "volume rm|prune"), "{line}");
+        }
+    }
+
+    /// With a reading for each word that may be a value, these would be 2 to the power of 500.
+    #[test]
+    fn all_that_many_words_may_mean_is_followed_at_once() {
+        let values = "-x volume ".repeat(500);
+        assert!(has(&format!("docker {values} rm"), "volume rm"));
+        assert!(!has(&format!("docker {values} x rm"), "volume volume rm"));
+    }
 }
