@@ -7,7 +7,7 @@ use super::unwrap::{Inside, after_operands, skip_options, text, text_of, words};
 use super::wrappers::{LAUNCHERS, Wrapper};
 
 /// Most words among which a subcommand is looked for.
-const MAX_BEFORE_VERB: usize = 8;
+const MAX_BEFORE_VERB: usize = 24;
 /// Options of `ansible` that take a value.
 const ANSIBLE_VALUES: &str = "aBcefiIlmMPstTu";
 
@@ -146,14 +146,14 @@ pub(super) fn launched(program: &str, arguments: &[Word]) -> Option<Vec<Inside>>
     let after = behind(launcher.verbs, arguments).unwrap_or_default();
     let own = skip_options(&launcher.own, after);
     let command = own.get(launcher.own.operands..).unwrap_or_default();
+    let mut found = after_dashes(after).map_or_else(Vec::new, words);
     // `kubectl exec POD -i COMMAND`: behind the name of an image they would be the image's own.
-    let takes_options_behind = matches!(program, "kubectl" | "oc") && command.first().is_some_and(is_option);
+    let takes_options_behind = found.is_empty() && matches!(program, "kubectl" | "oc");
     let command = if takes_options_behind {
         skip_options(&launcher.own, command)
     } else {
         command
     };
-    let mut found = after_dashes(after).map_or_else(Vec::new, words);
     // Dashes may be the command's own, and options may follow the operands.
     let is_command = command
         .first()
@@ -162,10 +162,6 @@ pub(super) fn launched(program: &str, arguments: &[Word]) -> Option<Vec<Inside>>
         found.extend(words(command));
     }
     Some(found)
-}
-
-fn is_option(word: &Word) -> bool {
-    word.text.starts_with('-')
 }
 
 /// What stands behind one of some subcommands.
