@@ -1,5 +1,5 @@
-//! How fast bytes pass, and how long a command takes from start to end: through the bastion, directly, and through OpenSSH's
-//! server as a jump host.
+//! How fast bytes pass, and how long a command takes from start to end: directly, through OpenSSH's server as a jump host,
+//! through the bastion, and through it by a `ProxyJump` that it sees into.
 //!
 //! ```text
 //! cargo bench --bench transfer                  # 1 GiB each way and more; 20 minutes
@@ -136,6 +136,19 @@ impl Way {
         }
     }
 
+    /// The target by its name, reached with `ProxyJump` through the bastion, which answers in its place.
+    fn seen(world: &World) -> Self {
+        let console = Self::new("", &world.bastion.ssh("alice"), true);
+        let mut inner = Self::new("", &world.bastion.ssh("alice"), true);
+        let port = inner
+            .options
+            .iter()
+            .position(|option| option.to_string_lossy().starts_with("Port="));
+        inner.options[port.unwrap()] = format!("HostKeyAlias=[127.0.0.1]:{}", world.bastion.config.port).into();
+        inner.destination = format!("{}@web-1", world.target.login);
+        inner.through("seen -J", &console)
+    }
+
     /// The same destination, reached through another.
     fn through(mut self, name: &'static str, jump: &Self) -> Self {
         let words: Vec<_> = jump.options.iter().map(|word| word.to_str().unwrap()).collect();
@@ -211,6 +224,7 @@ impl Bench {
             direct(),
             direct().through("ssh -J", &Way::new("", &jump.direct(), false)),
             Way::new("bastion", &world.alice(), true),
+            Way::seen(&world),
         ];
         let batch = dir.join("batch");
         Self {

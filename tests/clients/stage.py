@@ -106,6 +106,7 @@ class Target(Server):
             MaxStartups 200
             MaxSessions 100
             AllowStreamLocalForwarding yes
+            X11Forwarding yes
             LogLevel VERBOSE
             """
         )

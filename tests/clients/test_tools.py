@@ -119,21 +119,13 @@ def test_plink_runs_a_command_with_its_exit_code(putty: list[str]) -> None:
     assert (answer.returncode, answer.stdout) == (5, "here\n"), answer
 
 
-# Set where the bastion passes SFTP on; until then, it says what to use instead.
-SFTP = False
-
-
 def test_psftp_puts_and_gets(putty: list[str], tmp_path: Path) -> None:
     there, back = tmp_path / "there", tmp_path / "back"
     batch = tmp_path / "batch"
     batch.write_text(f"put {__file__} {there}\nget {there} {back}\n")
     answer = run(["psftp", *putty, "-b", str(batch), "127.0.0.1"])
-    if SFTP:
-        assert answer.returncode == 0, answer
-        assert back.read_bytes() == Path(__file__).read_bytes()
-    else:
-        assert answer.returncode != 0, answer
-        assert not there.exists()
+    assert answer.returncode == 0, answer
+    assert back.read_bytes() == Path(__file__).read_bytes()
 
 
 def test_dropbears_client_runs_a_command_with_its_exit_code(bastion: Bastion, tmp_path: Path) -> None:
@@ -156,8 +148,8 @@ def ansible(bastion: Bastion, tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = " ".join(bastion.ssh_options())
     (directory / "hosts").write_text(
         f"web-1 ansible_host=127.0.0.1 ansible_port={bastion.port} ansible_user=alice@web-1 "
-        f"ansible_python_interpreter={shutil.which('python3')} ansible_ssh_transfer_method=scp "
-        f"ansible_scp_extra_args=-O ansible_ssh_common_args='-F none {options}' ansible_remote_tmp={directory}/remote\n"
+        f"ansible_python_interpreter={shutil.which('python3')} "
+        f"ansible_ssh_common_args='-F none {options}' ansible_remote_tmp={directory}/remote\n"
     )
     return directory
 
