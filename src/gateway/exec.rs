@@ -1,33 +1,26 @@
 //! A program that runs as a whole: one exec request, or a shell whose lines are not known.
 
+mod asking;
+mod relay;
+
 use std::sync::Arc;
 use std::time::Instant;
 
-use russh::ChannelMsg;
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
-
-use crate::command::{Opens, Stdin, Transfer, opens, parse, transfer};
+use crate::command::{Opens, Transfer, opens, parse, transfer};
 use crate::config::ShellGate as Mode;
-use crate::domain::{AnswerChannel, Channel, CommandId, Dialect, Exactness, whole_millis};
+use crate::domain::{Channel, Dialect, Exactness};
 use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
 use crate::terminal::prompt;
-use crate::terminal::{self, AnswerReader, FirstLine, LoginShell, Lost, Question, ShellGate, StdinCode};
+use crate::terminal::{Lost, Question};
 
-use super::ask::{answered, console, terminal_block};
 use super::environment::Environment;
-use super::gated::{GatedTerminal, Over};
 use super::heard::Heard;
 use super::held::Held;
 use super::intake::Intake;
-use super::script::{Input, Script};
-use super::session::{LAST_WORDS, TargetSession};
-use super::shell::{new_nonce, screen_gate};
-use super::target_channel::{StartError, TargetChannel, TargetEar, TargetVoice};
-use super::user::{Gone, PtyRequest, REFUSED, Size, UNKNOWN_FROM_HERE, Voice, fail, refuse, say};
-
-/// Standard input held while a question is open, bytes. Beyond it nothing more is read until the answer.
-const MAX_HELD: usize = 16 * 1024 * 1024;
+use super::script::Input;
+use super::session::TargetSession;
+use super::target_channel::{StartError, TargetChannel};
+use super::user::{Gone, PtyRequest, REFUSED, UNKNOWN_FROM_HERE, Voice, fail, refuse, say};
 
 /// Serves one exec request.
 pub(super) async fn attend(
@@ -209,103 +202,6 @@ impl Whole {
         }
     }
 
-    /// Ends the line of a question that was answered elsewhere or not at all.
-    async fn leave_question(&mut self) -> Result<(), Gone> {
-        if std::mem::take(&mut self.question_open) && self.pty.is_some() {
-            self.voice.stdout(b"\r\n".to_vec()).await?;
-        }
-        Ok(())
-    }
-
-    /// Asks in a framed block on the PTY; the answer is a line.
-    async fn ask_on_terminal(&mut self, asked: &Asked) -> Result<Option<Answer>, Gone> {
-        let pty = self.pty.as_ref();
-        self.voice
-            .stdout(terminal_block(&asked.question, pty).into_bytes())
-            .await?;
-        self.question_open = true;
-        let began = Instant::now();
-        let mut reader = AnswerReader::new(asked.question.expect.clone(), 0);
-        while self.held.bytes() <= MAX_HELD
-            && let Some(message) = self.ear.next().await
-        {
-            let data = match message {
-                ChannelMsg::Data { data } => data,
-                ChannelMsg::Eof | ChannelMsg::Signal { .. } => return Ok(Some(no(asked))),
-                ChannelMsg::Close => break,
-                other => {
-                    self.note(&other);
-                    continue;
-                }
-            };
-            let fed = reader.feed(&data, whole_millis(began.elapsed()));
-            self.voice.stdout(fed.echo).await?;
-            self.held.push_data(fed.type_ahead);
-            if let Some(answer) = fed.answer {
-                self.question_open = false;
-                return Ok(Some(answered(
-                    asked,
-                    answer == terminal::Answer::Yes,
-                    AnswerChannel::Terminal,
-                )));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Asks on standard error; the code is taken from the first line of standard input, or at the console.
-    async fn ask_by_code(&mut self, asked: &Asked) -> Result<Option<Answer>, Gone> {
-        let block = self.code_block(asked);
-        match self.pty {
-            Some(_) => self.voice.stdout(block.replace('\n', "\r\n").into_bytes()).await?,
-            None => self.voice.stderr(block.into_bytes()).await?,
-        }
-        let mut first_line = asked.here.then(|| StdinCode::new(&asked.code));
-        loop {
-            if self.held.bytes() > MAX_HELD {
-                // Unread, the rest waits in the client: nothing is lost, and nothing more is held.
-                return std::future::pending().await;
-            }
-            let Some(message) = self.ear.next().await else {
-                return Ok(None);
-            };
-            let line = match &message {
-                ChannelMsg::Data { data } => first_line.as_mut().and_then(|reader| reader.feed(data)),
-                ChannelMsg::Eof => first_line.as_mut().map(StdinCode::end),
-                ChannelMsg::Signal { .. } => return Ok(Some(no(asked))),
-                ChannelMsg::Close => return Ok(None),
-                _ => None,
-            };
-            self.note(&message);
-            self.held.push(message);
-            match line {
-                None => {}
-                Some(FirstLine::Data) => first_line = None,
-                Some(FirstLine::Code { swallow }) => {
-                    self.held.swallow(swallow);
-                    return Ok(Some(answered(asked, true, AnswerChannel::Stdin)));
-                }
-            }
-        }
-    }
-
-    fn code_block(&self, asked: &Asked) -> String {
-        let engine = self.session.gate().engine();
-        let address = console(&engine.config.server, asked);
-        if asked.here {
-            prompt::render_plain(&asked.question, &asked.code, &address)
-        } else {
-            prompt::render_for_owner(&asked.question, &asked.code, &address)
-        }
-    }
-
-    /// Remembers what changes the terminal.
-    fn note(&mut self, message: &ChannelMsg) {
-        if let (Some(pty), Some(size)) = (self.pty.as_mut(), Size::told_by(message)) {
-            pty.size = size;
-        }
-    }
-
     async fn start(&mut self, permit: Permit) -> Result<TargetChannel, String> {
         let place = self.session.place().await.map_err(|error| error.to_string())?;
         let started = async {
@@ -317,133 +213,6 @@ impl Whole {
             Ok(channel)
         };
         started.await.map_err(|error: StartError| error.to_string())
-    }
-
-    /// What the program is going to read on its standard input, if that is a program in turn.
-    async fn program_on_stdin(&mut self) -> Option<Input> {
-        let is_shell = matches!(self.starts, Starts::Shell) && self.pty.is_none();
-        if !is_shell || !self.follows_shells() {
-            return self.input.take();
-        }
-        let connection = self.session.connection().await.ok()?;
-        let program = match self.session.login_shell(&connection).await {
-            Some(LoginShell::Restricted | LoginShell::Other) | None => Stdin::AnyShell,
-            Some(shell) => Stdin::Commands(shell.dialect()),
-        };
-        Some(Input {
-            program,
-            password_first: false,
-        })
-    }
-
-    /// Moves both directions until the target has closed, or the user has left; what the user sends passes the gate.
-    async fn relay_script(
-        &mut self,
-        channel: TargetChannel,
-        input: Input,
-        reader: Option<CommandId>,
-        began: Instant,
-    ) -> Ending {
-        let (target_ear, target_voice) = channel.split();
-        let (over, left) = (CancellationToken::new(), CancellationToken::new());
-        let (channel, voice) = (self.starts.channel(), &self.voice);
-        let mut script = Script::new(&self.session, channel, reader, input, voice, &target_voice, &over);
-        {
-            let down = async {
-                tokio::select! {
-                    () = listen(target_ear, voice, &mut self.heard) => {}
-                    () = last_words(&left) => {}
-                }
-                over.cancel();
-            };
-            let up = async {
-                let served = script.serve(&mut self.ear, &mut self.held).await;
-                left.cancel();
-                served.err()
-            };
-            tokio::select! {
-                ((), refused) = async { tokio::join!(down, up) } => self.refused = refused,
-                () = self.session.over() => {}
-            }
-        }
-        if let Err(error) = target_voice.close().await {
-            tracing::debug!(%error, "the target was gone before its channel was closed");
-        }
-        let ending = self.heard.ending(began.elapsed());
-        if let (Some(reader), Some(end)) = (reader, script.ended(ending.lost.clone())) {
-            self.session.gate().end_input(reader, end).await;
-        }
-        ending
-    }
-
-    /// Moves both directions until the target has closed, or the user has left.
-    async fn relay(&mut self, channel: TargetChannel, began: Instant) -> Ending {
-        let (target_ear, target_voice) = channel.split();
-        {
-            let down = listen(target_ear, &self.voice, &mut self.heard);
-            let up = speak(&mut self.ear, &mut self.held, &target_voice);
-            tokio::pin!(down, up);
-            tokio::select! {
-                () = &mut down => {}
-                // The user left: give the target a moment to say how it ended.
-                () = &mut up => timeout(LAST_WORDS, down).await.unwrap_or_default(),
-                // Both directions may stand still, each because its other side takes nothing.
-                () = self.session.over() => {}
-                () = self.voice.unrecorded.cancelled() => {
-                    timeout(LAST_WORDS, close(&target_voice)).await.unwrap_or_default();
-                }
-            }
-        }
-        self.heard.ending(began.elapsed())
-    }
-
-    /// Decides first about what will run in a program and cannot be known.
-    async fn run_hidden(&mut self, permit: Permit, why: Lost, began: Instant) -> Ending {
-        let session = self.session.clone();
-        let request = Request {
-            session: session.seen_by_gate(),
-            channel: self.starts.channel(),
-            submission: Submission::Opaque {
-                description: why.description(),
-                judged: true,
-            },
-            cwd: None,
-            parent: permit.recorded(),
-        };
-        let mut hidden = Hidden {
-            whole: self,
-            permit: Some(permit),
-        };
-        match session.gate().pass(request, &session.observer(), &mut hidden).await {
-            Ok(ending) => ending,
-            Err(refusal) => {
-                self.refused = Some(refusal);
-                Ending::lost("what would run in it was refused", began.elapsed())
-            }
-        }
-    }
-
-    /// Follows the shells that the program opens on its terminal.
-    async fn follow(
-        &mut self,
-        channel: TargetChannel,
-        pty: PtyRequest,
-        opens: Opens,
-        row: Option<CommandId>,
-        began: Instant,
-    ) -> Ending {
-        let mut effects = Vec::new();
-        let by_screen = self.session.with_target(|target| target.shell_gate) == Some(Mode::Screen);
-        let screen = by_screen.then(|| screen_gate(Dialect::Bash, &pty)).flatten();
-        let gate = screen.unwrap_or_else(|| ShellGate::program(opens, new_nonce, began, &mut effects).into());
-        let session = self.session.clone();
-        let typed = self.held.take_data();
-        let terminal = GatedTerminal::new(session, gate, Channel::Exec, pty, channel, &mut self.ear, &self.voice);
-        let mut terminal = terminal.opened_by(row);
-        let over = terminal.serve(effects, &typed).await;
-        self.heard = terminal.heard();
-        self.cut_off = over == Over::Refused;
-        self.heard.ending(began.elapsed())
     }
 }
 
@@ -526,42 +295,4 @@ impl Intercept for Hidden<'_> {
             Err(reason) => Ending::lost(reason, began.elapsed()),
         }
     }
-}
-
-/// Passes on what the target says until it closes. A user who has left is not a reason to stop listening.
-async fn listen(mut target: TargetEar, voice: &Voice, heard: &mut Heard) {
-    let mut listened_to = true;
-    while let Some(message) = target.hear().await {
-        heard.note(&message);
-        listened_to = listened_to && voice.relay(message).await.is_ok();
-    }
-}
-
-/// Passes on what the user says until they leave. A target that hears no more is not a reason to stop: its last words may
-/// still be on their way.
-async fn speak(ear: &mut Intake, held: &mut Held, target: &TargetVoice) {
-    let mut heard = true;
-    loop {
-        match held.next(ear).await {
-            None | Some(ChannelMsg::Close) => break,
-            Some(message) => heard = heard && target.relay(message).await.is_ok(),
-        }
-    }
-    close(target).await;
-}
-
-async fn close(target: &TargetVoice) {
-    if let Err(error) = target.close().await {
-        tracing::debug!(%error, "the target was gone before its channel was closed");
-    }
-}
-
-/// Returns when the target has had the time for its last words after `left`.
-async fn last_words(left: &CancellationToken) {
-    left.cancelled().await;
-    sleep(LAST_WORDS).await;
-}
-
-fn no(asked: &Asked) -> Answer {
-    answered(asked, false, AnswerChannel::Terminal)
 }
