@@ -146,7 +146,7 @@ impl Client {
         (engine.config.server.login_grace, engine.config.server.idle_timeout)
     }
 
-    /// Who they have proved to be.
+    /// Who they have proved to be, when authentication is done.
     fn proven(&self) -> Option<Identity> {
         match &self.jump {
             Some(jump) => jump.identity(),
@@ -288,6 +288,7 @@ impl Handler for Client {
         let Some(identity) = self.proven() else {
             return Err(russh::Error::NotAuthenticated);
         };
+        self.identity = Some(identity.clone());
         tracing::info!(peer = %self.peer, user = %identity.user, "authenticated");
         if identity.destination.is_none() && self.shared.lent.signed_since(&identity.user, self.since) {
             tracing::warn!(peer = %self.peer, user = %identity.user, "a forwarded agent may have been used to log in here");
@@ -334,7 +335,7 @@ impl Handler for Client {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let restrictions = self.proven().map(|who| who.restrictions);
+        let restrictions = self.identity.as_ref().map(|who| who.restrictions);
         let ready = self.purpose.clone().zip(restrictions);
         let entered = ready.and_then(|ready| Some((ready, self.enter(channel.id(), false)?)));
         let Some(((purpose, restrictions), closed)) = entered else {

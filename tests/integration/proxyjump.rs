@@ -201,7 +201,10 @@ fn a_shell_is_gated_line_by_line() {
 
 #[test]
 fn files_and_bulk_pass_whole_in_both_directions_at_once() {
-    let world = World::with(Config::allow_everything);
+    let world = World::with(|config| {
+        config.allow_everything();
+        config.policies = config.policies.replace("\"exec\"]", "\"exec\", \"scp\"]");
+    });
     let config = ssh_config(&world, "alice", Trust::Certificate);
     // More than every window and buffer on the way together, so that each direction waits for the other.
     let bulk: Vec<u8> = (0u32..6 << 20).flat_map(u32::to_le_bytes).collect();

@@ -90,6 +90,6 @@ impl Client {
 
     /// Whether what the user logged in with does not permit something.
     fn restricts(&self, what: impl Fn(&Restrictions) -> bool) -> bool {
-        self.proven().is_none_or(|who| what(&who.restrictions))
+        self.identity.as_ref().is_none_or(|who| what(&who.restrictions))
     }
 }
