@@ -85,13 +85,10 @@ impl HostTrust {
         };
         let key = parse_key(key);
         match marker {
-            None if speaks_of(hosts, &port_form(address)) => self.keys.extend(key),
+            None if speaks_of(hosts, &port_form(address)) == Some(true) => self.keys.extend(key),
             None => {}
             // What vouches for a name, or is revoked for it, is so at every port.
-            Some(_)
-                if ![port_form(address), address.host.clone()]
-                    .iter()
-                    .any(|name| speaks_of(hosts, name)) => {}
+            Some(_) if !speaks_of(hosts, &port_form(address))? && !speaks_of(hosts, &address.host)? => {}
             Some(Marker::CertAuthority) => self.authorities.push(key?),
             Some(Marker::Revoked) => self.revoked.push(key?),
         }
@@ -130,12 +127,13 @@ fn port_form(address: &Address) -> String {
     }
 }
 
-/// Whether the first field of a line speaks of `name`.
-fn speaks_of(hosts: &str, name: &str) -> bool {
+/// Whether the first field of a line speaks of `name`; `None` where it cannot be understood.
+fn speaks_of(hosts: &str, name: &str) -> Option<bool> {
     let name = name.to_ascii_lowercase();
     match hosts.parse() {
         Ok(HostPatterns::HashedName { salt, hash }) => {
-            Hmac::<Sha1>::new_from_slice(&salt).is_ok_and(|hmac| hmac.chain_update(&name).verify_slice(&hash).is_ok())
+            let hmac = Hmac::<Sha1>::new_from_slice(&salt).ok()?;
+            Some(hmac.chain_update(&name).verify_slice(&hash).is_ok())
         }
         Ok(HostPatterns::Patterns(patterns)) => {
             let matches = |pattern: &str| glob_matches(&pattern.to_ascii_lowercase(), &name);
@@ -143,9 +141,9 @@ fn speaks_of(hosts: &str, name: &str) -> bool {
                 .iter()
                 .filter_map(|pattern| pattern.strip_prefix('!'))
                 .any(matches);
-            !excluded && patterns.iter().any(|pattern| matches(pattern))
+            Some(!excluded && patterns.iter().any(|pattern| matches(pattern)))
         }
-        Err(_) => false,
+        Err(_) => None,
     }
 }
 
@@ -213,6 +211,7 @@ mod tests {
             (format!("@revoked h ssh-ed25519 AAAA\nh {KEY}\n"), 1),
             (format!("h {KEY}\n@cert-authority h\n"), 2),
             (format!("@nonsense h {KEY}\n"), 1),
+            (format!("@revoked |1|not-base64|x {KEY}\n"), 1),
         ] {
             assert_eq!(trust(&text, "h:22"), Err(KnownHostsError::Marked(line)), "{text}");
         }

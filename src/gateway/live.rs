@@ -94,7 +94,13 @@ impl LiveSessions {
         gate: &Gate,
     ) -> Result<Live, TurnedAway> {
         let mut table = self.lock();
-        let entry = known_entry(identity, Some(target), ended, &gate.engine().config)?;
+        let engine = gate.engine();
+        let limit = engine.config.server.max_sessions_per_user;
+        let entry = known_entry(identity, Some(target), ended, &engine.config)?;
+        let of_user = table.visits.values().filter(|visit| visit.user == identity.user);
+        if of_user.count() >= limit {
+            return Err(TurnedAway::OfUser(limit));
+        }
         let number = table.next_number();
         table.visits.insert(number, entry);
         Ok(Live {

@@ -312,7 +312,10 @@ async fn serve_connection(
     let (left, outcome) = converse(config, socket, client, hang_up).await;
     match left {
         Left::TooLate => shared.counters.timed_out.count(),
-        Left::ByThemselves if !life.authenticated.is_cancelled() => shared.counters.unauthenticated.count(),
+        // The end of a client's own making cancels `ended` too, and either may be heard first.
+        Left::ByThemselves | Left::Ended if !life.authenticated.is_cancelled() && !shared.stopping.is_cancelled() => {
+            shared.counters.unauthenticated.count();
+        }
         Left::ByThemselves | Left::Ended | Left::Idle => {}
     }
     outcome

@@ -120,6 +120,10 @@ class Target(Server):
         return self.log().count("Starting session:")
 
 
+# Of `carol`, who logs in with nothing else.
+PASSWORD = "correct horse"
+PASSWORD_HASH = "$argon2id$v=19$m=7168,t=5,p=1$MDEyMzQ1Njc4OWFiY2RlZg$2Ek5zMZVGrFVTlHZZgywf+fd0fS6/y+DB3Z5fAX1+zM"
+
 # `alice` may use everything that there is; `bob` nothing that these tests try.
 POLICIES = """
 [[policies]]
@@ -172,6 +176,9 @@ class Bastion(Server):
             host_key = "{target.host_key}"
             probe = "off"
             {users}
+            [[users]]
+            name = "carol"
+            password_hash = "{PASSWORD_HASH}"
             {POLICIES}
             """
         )

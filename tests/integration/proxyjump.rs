@@ -177,7 +177,8 @@ fn a_dangerous_command_is_held_and_its_code_runs_it() {
 fn a_shell_is_gated_line_by_line() {
     let world = World::new();
     let mut terminal: Terminal = alice(&world, "web-1").terminal("");
-    terminal.expect(READY);
+    let greeting = terminal.expect(READY);
+    assert!(!greeting.contains("PTY allocation"), "{greeting}");
     assert!(terminal.run("echo one").ends_with("\none\n"));
     terminal.line(RISKY);
     terminal.answer("no");

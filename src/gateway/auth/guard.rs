@@ -28,18 +28,20 @@ impl Guard {
         penalties.refuses(&source, Instant::now())
     }
 
-    /// Holds a failure against the address that it came from.
-    pub(super) fn failed(&self, peer: SocketAddr, settings: &Server) {
+    /// Holds a failure against the address that it came from; says whether that has closed it.
+    pub(super) fn failed(&self, peer: SocketAddr, settings: &Server) -> bool {
         let lenient = Leniency {
             failures: settings.max_auth_failures_per_ip,
             window: settings.auth_failures_window,
             longest: settings.auth_penalty_max,
         };
         let mut penalties = self.penalties.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(penalty) = penalties.failed(peer.ip().into(), lenient, Instant::now()) {
+        let penalty = penalties.failed(peer.ip().into(), lenient, Instant::now());
+        if let Some(penalty) = penalty {
             let seconds = penalty.as_secs();
             tracing::warn!(peer = %peer.ip(), seconds, "too many failures to authenticate; this address is refused for a while");
         }
+        penalty.is_some()
     }
 
     /// The password as a proof, where it is what is expected.

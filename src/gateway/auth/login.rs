@@ -58,6 +58,8 @@ pub(in crate::gateway) struct Login {
     tried: bool,
     /// Whether it got in, or a failure of it is counted already.
     settled: bool,
+    /// Whether a failure of it has closed its address: nothing that it says from then on is right.
+    cut_off: bool,
 }
 
 impl Login {
@@ -71,6 +73,7 @@ impl Login {
             asked: None,
             tried: false,
             settled: false,
+            cut_off: false,
         }
     }
 
@@ -121,7 +124,7 @@ impl Login {
     pub(in crate::gateway) async fn password(&mut self, name: &str, password: &str) -> Answer {
         let answer_at = Instant::now() + REFUSAL_TIME;
         let engine = self.shared.gate.engine();
-        let proof = match self.expected(&engine, name) {
+        let proof = match self.expected(&engine, name).filter(|_| !self.cut_off) {
             Some(expected) => self.shared.guard.check_password(expected, password).await,
             None => None,
         };
@@ -160,7 +163,8 @@ impl Login {
         let answer_at = Instant::now() + REFUSAL_TIME;
         let engine = self.shared.gate.engine();
         let user = named(&engine, name).filter(|user| self.progress.next(name, user).contains(&AuthMethod::Totp));
-        let proof = user.and_then(|user| self.shared.guard.take_code(user, code));
+        let may_be_right = user.filter(|_| !self.cut_off);
+        let proof = may_be_right.and_then(|user| self.shared.guard.take_code(user, code));
         let answer = self.attempt(&engine, name, proof.map(Proven::from), "totp");
         self.delay(answer, answer_at).await
     }
@@ -212,7 +216,7 @@ impl Login {
     fn fail(&mut self) {
         self.settled = true;
         let engine = self.shared.gate.engine();
-        self.shared.guard.failed(self.peer, &engine.config.server);
+        self.cut_off |= self.shared.guard.failed(self.peer, &engine.config.server);
     }
 }
 
