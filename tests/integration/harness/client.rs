@@ -124,8 +124,8 @@ impl Ssh {
     /// Another program of OpenSSH (`sftp`, `scp`) with the same options; its arguments follow.
     pub(crate) fn program(&self, program: &str) -> Command {
         let mut other = Command::new(program);
-        other.args(["-F", "none"]).args(&self.options);
         other
+            .args(&self.options)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         other
@@ -139,7 +139,7 @@ impl Ssh {
     /// The `ssh` command line for programs that start one: `rsync -e`, `GIT_SSH_COMMAND`.
     pub(crate) fn command_line(&self) -> String {
         let options = self.options.iter().map(|option| format!("'{option}'"));
-        format!("ssh -F none {}", options.collect::<Vec<_>>().join(" "))
+        format!("ssh {}", options.collect::<Vec<_>>().join(" "))
     }
 
     /// The program with its arguments and environment; the empty command is a shell.
