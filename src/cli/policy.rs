@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::ConfigArg;
 use crate::command::{self, Script};
 use crate::config::{Config, Target, User};
-use crate::domain::{Channel, Decision, Dialect, Level, Name, printable_line};
+use crate::domain::{Access, Channel, Decision, Dialect, Level, Name, printable_line};
 use crate::policy::{Matter, Policies, Request, Verdict};
 use crate::risk::{Assessment, Assessor, Circumstances, Reason};
 
@@ -62,8 +62,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is decided about, and through which channel it goes: an exec request may be a transfer.
+/// What is decided about, and through which channel it goes: an exec request may be a transfer, or SFTP.
 fn matter(channel: Channel, script: &Script, level: Level) -> (Channel, Matter) {
+    if channel == Channel::Exec && command::serves_sftp(script) {
+        let access = Access::Channel {
+            verb: "exec",
+            name: script.text.clone(),
+        };
+        return (Channel::Sftp, Matter::Access(access));
+    }
     match command::transfer(script).filter(|_| channel == Channel::Exec) {
         Some(transfer) => (transfer.channel, Matter::Transfer(Some(level), transfer.touches)),
         None => (channel, Matter::Command(Some(level))),

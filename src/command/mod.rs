@@ -48,7 +48,7 @@ pub use pattern::{pattern, pattern_of_redacted};
 pub use redact::{redact, redacted};
 pub use splitter::{MAX_UNIT, Piece, Splitter};
 pub use stdin::{Interpreted, MAX_TEXT, Stdin, password_on_stdin, program_on_stdin};
-pub use transfer::{Transfer, transfer};
+pub use transfer::{Transfer, serves_sftp, transfer};
 
 /// One submitted command, brought down to what it would run.
 #[derive(Debug, Clone)]

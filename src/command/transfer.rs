@@ -1,4 +1,4 @@
-//! Commands that a client runs on the other side to move files: `scp -t`, `rsync --server`, `git-upload-pack`.
+//! Commands that a client runs on the other side to move files: `scp -t`, `rsync --server`, `git-upload-pack`, `sftp-server`.
 
 use crate::domain::FileOperation::{self, Link, Mkdir, Read, Remove, Rmdir, Setstat, Write};
 use crate::domain::{Channel, Touch, absolute_path};
@@ -17,20 +17,20 @@ pub struct Transfer {
 /// Where a program of that name is the one that it is taken for.
 const PLACES: &[&str] = &["", "/bin/", "/usr/bin/", "/usr/local/bin/"];
 
+/// Where systems have the server of SFTP.
+const SERVER_PLACES: &[&str] = &[
+    "/usr/lib/",
+    "/usr/lib/openssh/",
+    "/usr/lib/ssh/",
+    "/usr/libexec/",
+    "/usr/libexec/openssh/",
+];
+
 /// The transfer that a script is, and nothing but that; `None` for everything else, also for a transfer with options that are
 /// not known.
 #[must_use]
 pub fn transfer(script: &Script) -> Option<Transfer> {
-    let [command] = script.commands.as_slice() else {
-        return None;
-    };
-    if !script.understood() || !is_plain(command) {
-        return None;
-    }
-    let (program, arguments) = command.words.split_first()?;
-    let (place, name) = program
-        .text
-        .split_at(program.text.rfind('/').map_or(0, |slash| slash + 1));
+    let (place, name, arguments) = only_program(script)?;
     if !PLACES.contains(&place) {
         return None;
     }
@@ -41,6 +41,28 @@ pub fn transfer(script: &Script) -> Option<Transfer> {
         "git-receive-pack" => git(arguments, &[Write, Mkdir, Remove, Rmdir]),
         _ => None,
     }
+}
+
+/// Whether a script is the server of SFTP and nothing but that: then it does what it is told by SFTP, whatever its options.
+#[must_use]
+pub fn serves_sftp(script: &Script) -> bool {
+    only_program(script).is_some_and(|(place, name, _)| {
+        name == "sftp-server" && (PLACES.contains(&place) || SERVER_PLACES.contains(&place))
+    })
+}
+
+/// Where the only program of a script is, its name, and its arguments.
+fn only_program(script: &Script) -> Option<(&str, &str, &[Word])> {
+    let [command] = script.commands.as_slice() else {
+        return None;
+    };
+    if !script.understood() || !is_plain(command) {
+        return None;
+    }
+    let (program, arguments) = command.words.split_first()?;
+    let start = program.text.rfind('/').map_or(0, |slash| slash + 1);
+    let (place, name) = program.text.split_at(start);
+    Some((place, name, arguments))
 }
 
 fn is_plain(command: &SimpleCommand) -> bool {
@@ -170,7 +192,8 @@ fn rsync(arguments: &[Word]) -> Option<Transfer> {
         let text = option.text.as_str();
         if text.starts_with("--") {
             rsync_word(text)?;
-            if text.starts_with("--delete") || text == "--remove-source-files" {
+            // Forced, it puts a file where a directory was.
+            if text.starts_with("--delete") || matches!(text, "--force" | "--remove-source-files") {
                 operations.extend([Remove, Rmdir]);
             }
         } else {
@@ -233,7 +256,19 @@ fn trees(files: &[Word], operations: &[FileOperation]) -> Vec<Touch> {
 
 /// The path that a word names; `None` where that depends on what is there, or on the login.
 fn path(word: &Word) -> Option<String> {
-    (!word.glob).then(|| absolute_path(&word.text, None)).flatten()
+    // Behind a link, it goes up from where that leads.
+    if word.glob || word.text.split('/').any(|part| part == "..") {
+        return None;
+    }
+    absolute_path(&word.text, None).filter(|path| !LINKS.iter().any(|links| is_in(path, links)))
+}
+
+/// Directories of links to wherever processes are.
+const LINKS: &[&str] = &["/proc", "/dev/fd"];
+
+fn is_in(path: &str, directory: &str) -> bool {
+    let below = path.strip_prefix(directory);
+    below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -309,8 +344,29 @@ mod tests {
             "git upload-pack x",
             "sh -c 'scp -t /srv'",
             "scp -t '/srv",
+            "/usr/lib/openssh/scp -t /srv",
         ] {
             assert_eq!(channel(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_server_of_sftp_is_recognised() {
+        for (text, expected) in [
+            ("sftp-server", true),
+            ("/usr/lib/openssh/sftp-server", true),
+            ("/usr/lib/ssh/sftp-server -e", true),
+            ("/usr/libexec/openssh/sftp-server -l INFO", true),
+            ("/usr/libexec/sftp-server -d /srv", true),
+            ("/usr/lib/sftp-server", true),
+            ("id; /usr/lib/openssh/sftp-server", false),
+            ("sudo /usr/lib/openssh/sftp-server", false),
+            ("/usr/lib/openssh/sftp-server < /tmp/x", false),
+            ("/usr/lib/openssh/sftp-server -l $(id)", false),
+            ("/tmp/sftp-server", false),
+            ("/usr/lib/openssh/sftp", false),
+        ] {
+            assert_eq!(serves_sftp(&parse(text, Dialect::Bash)), expected, "{text}");
         }
     }
 
@@ -321,7 +377,12 @@ mod tests {
             operations.iter().map(touch).collect()
         };
         for (text, expected) in [
-            ("scp -t /srv//x/../y", trees(&[Write, Mkdir, Setstat], Some("/srv/y"))),
+            ("scp -t /srv//x/./y", trees(&[Write, Mkdir, Setstat], Some("/srv/x/y"))),
+            ("scp -t /srv/link/../y", trees(&[Write, Mkdir, Setstat], None)),
+            ("scp -f /proc/self/root/srv/x", vec![Touch::of(Read, None)]),
+            ("scp -f //dev/fd/3", vec![Touch::of(Read, None)]),
+            ("scp -f /process", vec![Touch::of(Read, Some("/process".into()))]),
+            ("git-upload-pack /proc", trees(&[Read], None)),
             ("scp -r -f /srv", trees(&[Read], Some("/srv"))),
             ("scp -f /etc/passwd", vec![Touch::of(Read, Some("/etc/passwd".into()))]),
             ("scp -f '/etc/*'", vec![Touch::of(Read, Some("/etc/*".into()))]),
@@ -331,6 +392,10 @@ mod tests {
             ("rsync --server --sender -re.iL . /srv", trees(&[Read], Some("/srv"))),
             (
                 "rsync --server -re.iL --delete . /srv",
+                trees(&[Write, Mkdir, Setstat, Link, Remove, Rmdir], Some("/srv")),
+            ),
+            (
+                "rsync --server -re.iL --force . /srv",
                 trees(&[Write, Mkdir, Setstat, Link, Remove, Rmdir], Some("/srv")),
             ),
             ("rsync --server --sender -sre.iL . /srv", {

@@ -6,7 +6,7 @@ mod relay;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::command::{Opens, Transfer, opens, parse, transfer};
+use crate::command::{Opens, Transfer, opens, parse, serves_sftp, transfer};
 use crate::config::ShellGate as Mode;
 use crate::domain::{Channel, Dialect, Exactness};
 use crate::gate::{Answer, Asked, Ending, Intercept, Permit, Refusal, Request, Submission};
@@ -19,6 +19,7 @@ use super::held::Held;
 use super::intake::Intake;
 use super::script::Input;
 use super::session::TargetSession;
+use super::sftp;
 use super::target_channel::{StartError, TargetChannel};
 use super::user::{Gone, PtyRequest, REFUSED, UNKNOWN_FROM_HERE, Voice, fail, refuse, say};
 
@@ -40,6 +41,9 @@ pub(super) async fn attend(
         .await;
     }
     let script = parse(&String::from_utf8_lossy(&command), Dialect::Bash);
+    if serves_sftp(&script) {
+        return sftp::attend_program(session, command, environment, ear, voice).await;
+    }
     let opened = opens(&script);
     let input = match pty {
         Some(_) => None,

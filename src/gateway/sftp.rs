@@ -1,4 +1,4 @@
-//! The SFTP subsystem: read while it passes, so that what it does to files is decided about and recorded one by one.
+//! SFTP, as the subsystem or by its server's own name: read while it passes, so that what it does to files is decided about and recorded one by one.
 
 mod outbox;
 mod relay;
@@ -29,6 +29,37 @@ pub(super) async fn attend(
     ear: Intake,
     voice: Voice,
 ) -> Result<(), Gone> {
+    let access = Access::Channel {
+        verb: "subsystem",
+        name: SUBSYSTEM.to_owned(),
+    };
+    serve(session, access, Vec::new(), environment, ear, voice).await
+}
+
+/// Serves an exec request that runs the subsystem's program, without a PTY: `sftp -s /usr/lib/openssh/sftp-server`.
+pub(super) async fn attend_program(
+    session: Arc<TargetSession>,
+    command: Vec<u8>,
+    environment: Environment,
+    ear: Intake,
+    voice: Voice,
+) -> Result<(), Gone> {
+    let access = Access::Channel {
+        verb: "exec",
+        name: String::from_utf8_lossy(&command).into_owned(),
+    };
+    serve(session, access, command, environment, ear, voice).await
+}
+
+/// `bytes` are the command that is run, none for the subsystem.
+async fn serve(
+    session: Arc<TargetSession>,
+    access: Access,
+    bytes: Vec<u8>,
+    environment: Environment,
+    ear: Intake,
+    voice: Voice,
+) -> Result<(), Gone> {
     let mut subsystem = Subsystem {
         session: session.clone(),
         environment,
@@ -39,13 +70,7 @@ pub(super) async fn attend(
     let request = Request {
         session: session.seen_by_gate(),
         channel: Channel::Sftp,
-        submission: Submission::Access {
-            access: Access::Channel {
-                verb: "subsystem",
-                name: SUBSYSTEM.to_owned(),
-            },
-            bytes: Vec::new(),
-        },
+        submission: Submission::Access { access, bytes },
         cwd: None,
         parent: None,
     };
@@ -73,11 +98,16 @@ struct Subsystem {
 }
 
 impl Subsystem {
-    async fn start(&self) -> Result<TargetChannel, String> {
+    /// Runs the command, or starts the subsystem where it is empty.
+    async fn start(&self, command: Vec<u8>) -> Result<TargetChannel, String> {
         let place = self.session.place().await.map_err(|error| error.to_string())?;
         let started = async {
             let mut channel = TargetChannel::open_in(place, None, &self.environment).await?;
-            channel.subsystem(SUBSYSTEM).await?;
+            if command.is_empty() {
+                channel.subsystem(SUBSYSTEM).await?;
+            } else {
+                channel.exec(command).await?;
+            }
             Ok(channel)
         };
         started.await.map_err(|error: StartError| error.to_string())
@@ -103,7 +133,7 @@ impl Intercept for Subsystem {
     async fn run(&mut self, permit: Permit) -> Ending {
         let began = Instant::now();
         let row = permit.recorded();
-        match self.start().await {
+        match self.start(permit.redeem()).await {
             Ok(channel) => {
                 let relay = Relay::new(&self.session, &self.voice, &mut self.heard, row);
                 relay.serve(channel, &mut self.ear, began).await

@@ -17,7 +17,7 @@ pub(super) fn decide(policy: &Policy, access: &Access) -> Judged {
         _ if !allows_something(policy) => without_answer(Decision::Deny),
         Access::File { touches, .. } => {
             let verdict = files::decide(policy, touches);
-            let tree = (verdict.decision == Decision::Confirm).then(|| verdict.trees.join(" "));
+            let tree = (verdict.decision == Decision::Confirm).then(|| verdict.trees.join("; "));
             Judged {
                 decision: verdict.decision,
                 remember: if tree.is_some() { TREE_HOLDS } else { Duration::ZERO },

@@ -8,7 +8,7 @@ use crate::domain::{Decision, Touch};
 pub(super) struct FileVerdict {
     /// The decision; `allow` where no rule matches.
     pub(super) decision: Decision,
-    /// The patterns that it comes from, in the order of the paths.
+    /// The patterns that it comes from with the operations of their rules, in the order of the paths: `read, write: /srv/**`.
     pub(super) trees: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn decide(policy: &Policy, touches: &[Touch]) -> FileVerdict {
     verdict
 }
 
-/// The decisions of all rules that count for one path, and the patterns that match.
+/// The decisions of all rules that count for one path, and the patterns that match, with what their rules are about.
 fn matching(rules: &[FileRule], touch: &Touch) -> Vec<(Decision, String)> {
     let mut found = Vec::new();
     for rule in rules.iter().filter(|rule| rule.operations.contains(&touch.operation)) {
@@ -48,7 +48,7 @@ fn matching(rules: &[FileRule], touch: &Touch) -> Vec<(Decision, String)> {
                 }
             };
             if may_match {
-                found.push((rule.action, pattern.as_str().to_owned()));
+                found.push((rule.action, format!("{}: {pattern}", operations(rule))));
             }
             if matches_all {
                 return found;
@@ -56,6 +56,11 @@ fn matching(rules: &[FileRule], touch: &Touch) -> Vec<(Decision, String)> {
         }
     }
     found
+}
+
+fn operations(rule: &FileRule) -> String {
+    let names: Vec<String> = rule.operations.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]
@@ -119,7 +124,23 @@ mod tests {
         let touches = [known(Read, "/a/x"), known(Write, "/b/x"), known(Write, "/a/x")];
         let verdict = decide(&policy, &touches);
         assert_eq!(verdict.decision, Decision::Confirm);
-        assert_eq!(verdict.trees, ["/b/**", "/a/**"]);
+        assert_eq!(verdict.trees, ["write: /b/**", "write: /a/**"]);
+    }
+
+    #[test]
+    fn rules_about_other_operations_are_never_taken_for_one() {
+        let rules = [
+            rule(&[Read], &["/a/**"], Decision::Confirm),
+            rule(&[Write, Remove], &["/a/**"], Decision::Confirm),
+        ];
+        let policy = Policy {
+            files: rules.to_vec(),
+            ..super::super::tests::policy("p")
+        };
+        let trees = |operation| decide(&policy, &[known(operation, "/a/x")]).trees;
+        assert_eq!(trees(Read), ["read: /a/**"]);
+        assert_eq!(trees(Write), ["write, remove: /a/**"]);
+        assert_eq!(trees(Write), trees(Remove));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::wire::{path_packet, status, status_packet};
 
 /// Requests that the target has not answered; beyond them the client is not to be read.
 const MAX_UNANSWERED: usize = 4096;
-/// Bytes that wait for a decision; beyond them the client is not to be read.
+/// Bytes that wait for a decision, or to be answered; beyond them the client is not to be read.
 const MAX_HELD: usize = 1024 * 1024;
 /// Files and directories that are open at once.
 const MAX_OPEN: usize = 1024;
@@ -82,6 +82,8 @@ pub struct Conversation {
     home: Option<Home>,
     /// Whether files are judged by where they are on the target.
     judges_files: bool,
+    /// Whether the client has said that it sends no more.
+    is_at_end: bool,
     last_ticket: u64,
     last_own_id: u32,
     /// What the client is answered in the target's place, and has not been sent: never amid a packet of the target's.
@@ -159,6 +161,7 @@ impl Conversation {
             writing: None,
             home: None,
             judges_files: false,
+            is_at_end: false,
             last_ticket: 0,
             last_own_id: u32::MAX,
             answers: Vec::new(),
@@ -168,7 +171,7 @@ impl Conversation {
 
     /// Whether so much is under way that the client is not to be read for now.
     pub fn is_full(&self) -> bool {
-        self.unanswered.len() >= MAX_UNANSWERED || self.queue.length() >= MAX_HELD
+        self.unanswered.len() >= MAX_UNANSWERED || self.queue.length() >= MAX_HELD || self.answers.len() >= MAX_HELD
     }
 
     /// Judges files by where they are on the target from now on, which it is asked for: one request at a time.

@@ -3,7 +3,7 @@
 use crate::domain::{Access, FileOperation, Touch, absolute_path};
 
 use super::open_files::OpenFile;
-use super::paths::{split, text};
+use super::paths::{leads_through_a_process, split, text, without_slashes_behind};
 use super::request::Change;
 use super::wire::{kind, open};
 
@@ -24,8 +24,12 @@ struct Subject {
     path: Option<Vec<u8>>,
     /// Whether a symbolic link at its end is followed.
     is_followed: bool,
-    /// What the path is besides what its text says, as the target has it.
-    also: Vec<String>,
+    /// What the path is besides what its text says, as the target has it; `None` where that cannot be known.
+    also: Vec<Option<String>>,
+    /// Whether the target was asked where the path leads and did not say.
+    is_lost: bool,
+    /// Whether the target says that there is nothing at the path: then it leads nowhere but to its own name.
+    is_new: bool,
     /// Whether it may be a directory that is moved with all in it.
     with_all_below: bool,
 }
@@ -48,6 +52,8 @@ pub(super) enum About {
     Home,
     /// The path of a subject, or with a name the directory that has it.
     Path { subject: usize, name: Vec<u8> },
+    /// Whether there is anything at the path of a subject.
+    Presence { subject: usize },
     /// Whether what is moved is a directory.
     Kind,
 }
@@ -81,24 +87,24 @@ impl Intent {
                 let operations = if sets_size { vec![Setstat, Write] } else { vec![Setstat] };
                 Self::one(Setstat, Subject::at(path, follows, operations))
             }
-            // What was there is gone, and what is there now was not.
+            // What was there is gone, and what is there now was not: by its new name it can be read.
             Change::Rename { old, new } => {
-                let from = Subject::at(old, false, vec![Rename, Remove]).with_all_below();
+                let from = Subject::at(old, false, vec![Rename, Remove, Read]).with_all_below();
                 let to = Subject::at(new, false, vec![Rename, Write]).with_all_below();
                 Self::two(Rename, old, new, from, to)
             }
-            // What it points to is taken from where the link stands.
+            // What it points to is taken from where the link stands. Servers differ in which path is which.
             Change::Symlink { points_to, link } => {
                 let place = match (points_to, split(link)) {
                     ([b'/', ..], _) | (_, None) => points_to.to_vec(),
                     (_, Some((directory, _))) => [directory, b"/", points_to].concat(),
                 };
-                let to = Subject::at(&place, true, vec![Link]);
+                let to = Subject::at(&place, true, vec![Link, Write]);
                 Self::two(Link, points_to, link, to, Subject::at(link, false, vec![Link, Write]))
             }
-            // By the new name, all can be done to the file that its permissions let.
+            // By the new name, all can be done to the file that its permissions let. Some systems follow the old one.
             Change::Hardlink { old, new } => {
-                let from = Subject::at(old, false, vec![Link, Read, Write]);
+                let from = Subject::at(old, true, vec![Link, Read, Write]);
                 Self::two(Link, old, new, from, Subject::at(new, false, vec![Link, Write]))
             }
         }
@@ -125,11 +131,9 @@ impl Intent {
             path: file.path.clone(),
             second_path: None,
             subjects: vec![Subject {
-                operations,
                 path: None,
-                is_followed: true,
                 also: file.known_as.clone(),
-                with_all_below: false,
+                ..Subject::at(b"", true, operations)
             }],
         }
     }
@@ -165,26 +169,28 @@ impl Intent {
         if self.operation == FileOperation::Rename
             && let Some(path) = self.subjects.first().and_then(|subject| subject.path.as_deref())
         {
-            questions.push(Question {
-                kind: kind::LSTAT,
-                path: path.to_vec(),
-                about: About::Kind,
-            });
+            questions.push(Question::lstat(path, About::Kind));
         }
         questions
     }
 
+    /// A slash at the end follows a link as well.
     fn whereabouts(&self, subject: usize, path: &[u8]) -> Vec<Question> {
         let parts = split(path);
         let is_followed = self.subjects.get(subject).is_some_and(|subject| subject.is_followed);
+        let asks_where_it_leads = is_followed || parts.is_none() || path.ends_with(b"/");
         let mut questions = Vec::new();
-        if is_followed || parts.is_none() {
+        if asks_where_it_leads {
             let name = Vec::new();
             questions.push(Question::realpath(path, About::Path { subject, name }));
         }
         if let Some((directory, name)) = parts {
             let name = name.to_vec();
             questions.push(Question::realpath(directory, About::Path { subject, name }));
+            if asks_where_it_leads {
+                let path = without_slashes_behind(path);
+                questions.push(Question::lstat(path, About::Presence { subject }));
+            }
         }
         questions
     }
@@ -193,7 +199,26 @@ impl Intent {
     pub(super) fn is_at(&mut self, subject: usize, directory: &[u8], name: &[u8]) {
         let place = text(&[directory, b"/", name].concat());
         if let (Some(subject), Some(place)) = (self.subjects.get_mut(subject), absolute_path(&place, None)) {
-            subject.also.push(place);
+            subject.also.push(Some(place));
+        }
+    }
+
+    /// Takes that the target does not say where a subject's path leads, or with a name where the directory is that has it.
+    /// That is no proof that the target's kernel cannot tell: servers give up after fewer links.
+    pub(super) fn is_lost(&mut self, subject: usize, name: &[u8]) {
+        if let Some(subject) = self.subjects.get_mut(subject) {
+            if name.is_empty() {
+                subject.is_lost = true;
+            } else {
+                subject.also.push(None);
+            }
+        }
+    }
+
+    /// Takes the answer that there is nothing at a subject's path.
+    pub(super) fn is_new(&mut self, subject: usize) {
+        if let Some(subject) = self.subjects.get_mut(subject) {
+            subject.is_new = true;
         }
     }
 
@@ -204,10 +229,10 @@ impl Intent {
         }
     }
 
-    /// All that the first path is known as.
-    pub(super) fn known_as(&self, home: Option<&str>) -> Vec<String> {
+    /// All that the first path may stand for; `None` in it for what cannot be known.
+    pub(super) fn known_as(&self, home: Option<&str>) -> Vec<Option<String>> {
         let places = self.subjects.first().map(|subject| subject.places(home));
-        places.unwrap_or_default().into_iter().flatten().collect()
+        places.unwrap_or_default()
     }
 
     /// What is decided about.
@@ -228,6 +253,8 @@ impl Subject {
             path: Some(path.to_vec()),
             is_followed,
             also: Vec::new(),
+            is_lost: false,
+            is_new: false,
             with_all_below: false,
         }
     }
@@ -242,12 +269,17 @@ impl Subject {
     /// All that the path may stand for; `None` for what cannot be known.
     fn places(&self, home: Option<&str>) -> Vec<Option<String>> {
         let by_text = self.path.as_deref().map(|path| absolute_path(&text(path), home));
-        let mut places: Vec<_> = by_text.into_iter().chain(self.also.iter().cloned().map(Some)).collect();
-        places.dedup();
-        if places.is_empty() {
+        let mut places: Vec<_> = by_text.into_iter().chain(self.also.iter().cloned()).collect();
+        if places.is_empty() || self.may_be_anywhere(home) {
             places.push(None);
         }
+        places.dedup();
         places
+    }
+
+    fn may_be_anywhere(&self, home: Option<&str>) -> bool {
+        let path = self.path.as_deref().map(text).unwrap_or_default();
+        (self.is_lost && !self.is_new) || leads_through_a_process(&path, home)
     }
 
     fn touches(&self, home: Option<&str>) -> Vec<Touch> {
@@ -268,6 +300,14 @@ impl Question {
     fn realpath(path: &[u8], about: About) -> Self {
         Self {
             kind: kind::REALPATH,
+            path: path.to_vec(),
+            about,
+        }
+    }
+
+    fn lstat(path: &[u8], about: About) -> Self {
+        Self {
+            kind: kind::LSTAT,
             path: path.to_vec(),
             about,
         }

@@ -32,8 +32,8 @@ pub(super) struct OpenFile {
     pub(super) ticket: Ticket,
     /// As the client gave it.
     pub(super) path: String,
-    /// All that its path stands for.
-    pub(super) known_as: Vec<String>,
+    /// All that its path may stand for; `None` in it for what cannot be known.
+    pub(super) known_as: Vec<Option<String>>,
     pub(super) can_read: bool,
     pub(super) can_write: bool,
     /// Bytes that were read; `None` where it cannot be.

@@ -314,6 +314,20 @@ fn the_end_of_input_waits_its_turn() {
 }
 
 #[test]
+fn the_end_of_input_is_told_once() {
+    let mut conversation = begun();
+    let remove = path_packet(kind::REMOVE, 1, b"/x");
+    let (ticket, _) = decision(conversation.from_client(&remove).unwrap());
+    conversation.end_of_input();
+    conversation.end_of_input();
+    assert_eq!(
+        conversation.permitted(ticket, remove.clone()),
+        [Effect::ToTarget(remove), Effect::EndOfInput]
+    );
+    assert_eq!(conversation.end_of_input(), []);
+}
+
+#[test]
 fn every_change_is_decided_about_and_looking_is_not() {
     let set_size = Writing::new(kind::SETSTAT)
         .number(1)
@@ -552,4 +566,20 @@ fn what_is_under_way_is_bounded() {
         conversation.from_client(&long.packet()).unwrap();
     }
     assert!(conversation.is_full(), "a megabyte waits for a decision");
+}
+
+#[test]
+fn what_is_to_be_answered_is_bounded() {
+    let mut conversation = begun();
+    opened(&mut conversation, 1, "/x", open::READ, "h");
+    conversation.from_client(&read_packet(2, "h")).unwrap();
+    let first = data(2, b"first");
+    conversation.from_target(&first.slice(..15)).unwrap();
+    let unknown = path_packet(77, 9, b"");
+    let many: Bytes = unknown.repeat(32 * 1024).into();
+    assert!(!conversation.is_full());
+    conversation.from_client(&many).unwrap();
+    assert!(conversation.is_full(), "the answers wait for the end of a packet");
+    conversation.from_target(&first.slice(15..)).unwrap();
+    assert!(!conversation.is_full());
 }

@@ -40,6 +40,7 @@ pub(super) mod kind {
 pub(super) mod status {
     pub(in crate::sftp) const OK: u32 = 0;
     pub(in crate::sftp) const EOF: u32 = 1;
+    pub(in crate::sftp) const NO_SUCH_FILE: u32 = 2;
     pub(in crate::sftp) const PERMISSION_DENIED: u32 = 3;
     pub(in crate::sftp) const FAILURE: u32 = 4;
     pub(in crate::sftp) const UNSUPPORTED: u32 = 8;

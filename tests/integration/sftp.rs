@@ -33,9 +33,14 @@ struct Batch {
 
 /// Starts `sftp` with these commands, of which one that begins with `-` may fail.
 fn start(world: &World, commands: &str) -> Child {
+    start_with(world, &[], commands)
+}
+
+fn start_with(world: &World, options: &[&str], commands: &str) -> Child {
     let ssh = world.alice();
     let mut child = ssh
         .program("sftp")
+        .args(options)
         .args(["-b", "-", &ssh.place("")])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -48,7 +53,11 @@ fn start(world: &World, commands: &str) -> Child {
 
 /// Runs the commands in `sftp`, to its end.
 fn sftp(world: &World, commands: &str) -> Batch {
-    let output = start(world, commands).wait_with_output().unwrap();
+    finish(start(world, commands))
+}
+
+fn finish(child: Child) -> Batch {
+    let output = child.wait_with_output().unwrap();
     Batch {
         code: output.status.code(),
         said: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -174,11 +183,20 @@ fn what_a_rule_denies_never_reaches_the_target_by_whatever_path() {
     std::fs::write(world.trace("bait"), "bait").unwrap();
     std::os::unix::fs::symlink(world.trace("secret"), world.trace("way")).unwrap();
     std::os::unix::fs::symlink(world.trace("secret/key"), world.trace("open/link")).unwrap();
+    // More links than the server follows for `REALPATH`, and fewer than the kernel does.
+    std::os::unix::fs::symlink(world.trace("secret/key"), world.trace("chain0")).unwrap();
+    for at in 1..30 {
+        let before = world.trace(&format!("chain{}", at - 1));
+        std::os::unix::fs::symlink(before, world.trace(&format!("chain{at}"))).unwrap();
+    }
+    let processes = "/proc/self/root".repeat(17);
     let commands = "-put HOME/bait HOME/secret/key
 -put HOME/bait HOME/secret/new
 -put HOME/bait HOME/open/../secret//deep/../key
 -put HOME/bait HOME/way/key
 -put HOME/bait HOME/open/link
+-put HOME/bait HOME/chain29
+-put HOME/bait PROCESSESHOME/secret/key
 -rm HOME/secret/key
 -rm HOME/way/key
 -rename HOME/secret/key HOME/open/key
@@ -190,7 +208,10 @@ get HOME/secret/key HOME/got
 put HOME/bait HOME/open/fine
 rename HOME/open HOME/opened
 ";
-    let batch = sftp(&world, &commands.replace("HOME", &home));
+    let batch = sftp(
+        &world,
+        &commands.replace("PROCESSES", &processes).replace("HOME", &home),
+    );
     assert_eq!(batch.code, Some(0), "{batch:?}");
     assert_eq!(
         batch.said.matches("opspilot: denied by policy `files`").count(),
@@ -202,9 +223,37 @@ rename HOME/open HOME/opened
     assert_eq!(std::fs::read(world.trace("opened/fine")).unwrap(), b"bait");
     assert!(!world.trace("opened/hard").exists());
 
-    let rows = world.bastion.rows(16);
+    let rows = world.bastion.rows(18);
     let denied = rows.iter().filter(|row| row.state == "denied").count();
-    assert_eq!(denied, 12, "{rows:#?}");
+    assert_eq!(denied, 14, "{rows:#?}");
+}
+
+#[test]
+fn the_server_by_its_own_name_is_read_like_the_subsystem() {
+    let places = [
+        "/usr/lib/openssh",
+        "/usr/libexec/openssh",
+        "/usr/lib/ssh",
+        "/usr/libexec",
+    ];
+    let servers = places.map(|place| format!("{place}/sftp-server"));
+    let server = servers.iter().find(|server| std::fs::exists(server).unwrap());
+    let server = server.expect("there is no sftp-server here");
+    let world = with_rule("{ ops = [\"write\"], paths = [\"HOME/secret/**\"], action = \"deny\" }");
+    let home = world.target.home().display().to_string();
+    std::fs::create_dir(world.trace("secret")).unwrap();
+    std::fs::write(world.trace("bait"), "bait").unwrap();
+    let commands = "-put HOME/bait HOME/secret/key\nput HOME/bait HOME/fine\n".replace("HOME", &home);
+    let output = finish(start_with(&world, &["-s", server], &commands));
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(!world.trace("secret/key").exists());
+    assert_eq!(std::fs::read(world.trace("fine")).unwrap(), b"bait");
+
+    let rows = world.bastion.rows(3);
+    let whole = row(&rows, &format!("exec {server}"));
+    assert_eq!((whole.channel.as_str(), whole.exit_code), ("sftp", Some(0)));
+    assert_eq!(row(&rows, &format!("write {home}/secret/key")).state, "denied");
+    assert_eq!(row(&rows, &format!("write {home}/fine")).parent_id, Some(whole.id));
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl<'a> Relay<'a> {
         loop {
             let (to_target, to_client) = (sides.target.has_room(), sides.client.has_room());
             let is_there = over_at.is_none();
-            let hears_client = is_there && to_target && !self.conversation.is_full();
+            let hears_client = is_there && to_target && has_room_for_answers(&self.conversation, &sides.client);
             let course = tokio::select! {
                 message = ear.next(), if hears_client => self.hear_client(message, &sides)?,
                 message = target_ear.hear(), if to_client => match message {
@@ -275,6 +275,11 @@ impl<'a> Relay<'a> {
     }
 }
 
+/// Whether the client may be read: what it asks may be answered at once, without the target.
+fn has_room_for_answers(conversation: &Conversation, client: &Outbox) -> bool {
+    client.has_room() && !conversation.is_full()
+}
+
 async fn until(then: Option<Instant>) {
     if let Some(then) = then {
         sleep_until(then.into()).await;
@@ -287,4 +292,18 @@ const UNFINISHED: &str = "the connection ended before the file was closed or the
 /// One `opspilot:` line.
 fn line(text: &str) -> String {
     format!("opspilot: {}\n", printable(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_takes_no_answers_is_not_heard() {
+        let conversation = Conversation::new();
+        let (client, _delivery) = outbox();
+        assert!(has_room_for_answers(&conversation, &client));
+        client.data(vec![0; 1024 * 1024].into());
+        assert!(!has_room_for_answers(&conversation, &client));
+    }
 }

@@ -144,7 +144,11 @@ impl Conversation {
         }
         let Some(gated) = self.gated(ticket) else { return };
         match (about, reply) {
-            (About::Path { subject, name }, Reply::Name(path)) => gated.intent.is_at(subject, path, &name),
+            (About::Path { subject, name }, Reply::Name(path)) if path.starts_with(b"/") => {
+                gated.intent.is_at(subject, path, &name);
+            }
+            (About::Path { subject, name }, _) => gated.intent.is_lost(subject, &name),
+            (About::Presence { subject }, Reply::Status(status::NO_SUCH_FILE)) => gated.intent.is_new(subject),
             (About::Kind, Reply::Attributes { file_type: Type::Other }) => gated.intent.moves_no_directory(),
             _ => {}
         }

@@ -30,9 +30,11 @@ impl Conversation {
         Ok(self.taken())
     }
 
-    /// The client sends no more.
+    /// The client sends no more. Said again, it means nothing.
     pub fn end_of_input(&mut self) -> Vec<Effect> {
-        self.queue.push_other(Waiting::EndOfInput, 0);
+        if !std::mem::replace(&mut self.is_at_end, true) {
+            self.queue.push_other(Waiting::EndOfInput, 0);
+        }
         self.advance();
         self.taken()
     }
