@@ -181,13 +181,12 @@ async fn hear_setup(purpose: &Purpose, restrictions: Restrictions, ear: &mut Int
             } => {
                 // https://no-color.org: its presence counts, and it is meant for the bastion's own words too.
                 no_color |= variable_name == "NO_COLOR" && !variable_value.is_empty();
-                if purpose.accepts(&variable_name) {
-                    environment.set(variable_name, variable_value);
-                }
+                let accepted = purpose.accepts(&variable_name);
+                environment.set(variable_name, variable_value, accepted);
                 continue;
             }
             ChannelMsg::AgentForward { .. } => {
-                environment.agent = !restrictions.no_agent_forwarding;
+                environment.agent = !restrictions.no_agent_forwarding && purpose.is_target();
                 continue;
             }
             ChannelMsg::RequestX11 {
@@ -203,7 +202,8 @@ async fn hear_setup(purpose: &Purpose, restrictions: Restrictions, ear: &mut Int
                     cookie,
                     screen,
                 };
-                environment.x11 = (!restrictions.no_x11_forwarding).then_some(request);
+                let lends = !restrictions.no_x11_forwarding && purpose.is_target();
+                environment.x11 = lends.then_some(request);
                 continue;
             }
             ChannelMsg::Exec { command, .. } => Program::Exec(command),
@@ -238,11 +238,39 @@ impl Purpose {
         }
     }
 
+    /// Whether what is lent goes to a target, whose policy then decides and has it on record.
+    fn is_target(&self) -> bool {
+        matches!(self, Self::Target(_))
+    }
+
     /// Whether something of the user's may be lent to the target.
     pub(super) fn lends(&self, channel: domain::Channel) -> bool {
         match self {
             Self::Target(session) => session.permits(channel),
             Self::Console(_) | Self::Refuse(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_is_taken_that_was_refused() {
+        let (said, mut ear) = Intake::played();
+        said.send(ChannelMsg::AgentForward { want_reply: true }).unwrap();
+        let x11 = ChannelMsg::RequestX11 {
+            want_reply: true,
+            single_connection: false,
+            x11_authentication_protocol: "MIT-MAGIC-COOKIE-1".to_owned(),
+            x11_authentication_cookie: "00".to_owned(),
+            x11_screen_number: 0,
+        };
+        said.send(x11).unwrap();
+        said.send(ChannelMsg::RequestShell { want_reply: true }).unwrap();
+        let purpose = Purpose::Refuse("no".to_owned());
+        let setup = hear_setup(&purpose, Restrictions::default(), &mut ear).await.unwrap();
+        assert!(!setup.environment.agent && setup.environment.x11.is_none());
     }
 }

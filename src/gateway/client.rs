@@ -22,6 +22,7 @@ use super::Shared;
 use super::auth::{Answer, Identity, Login, Question};
 use super::channel;
 use super::door::Stranger;
+use super::environment::Asked;
 use super::forward::Address;
 use super::idle::Usage;
 use super::jump::{self, Jump};
@@ -31,8 +32,6 @@ use super::user;
 
 /// Channels that a client may have open at once on one connection.
 const MAX_CHANNELS: usize = 64;
-/// Environment variables and their bytes accepted on one channel.
-const MAX_ENVIRONMENT: (usize, usize) = (128, 64 * 1024);
 
 /// Told to who comes in while a target has a login in their name signed by their agent.
 const LENT: &str =
@@ -92,8 +91,7 @@ struct Opened {
     /// Cancelled when either side has closed the channel.
     closed: CancellationToken,
     started: bool,
-    variables: usize,
-    variable_bytes: usize,
+    variables: Asked,
 }
 
 impl Opened {
@@ -101,8 +99,7 @@ impl Opened {
         Self {
             closed,
             started: false,
-            variables: 0,
-            variable_bytes: 0,
+            variables: Asked::default(),
         }
     }
 }
@@ -432,11 +429,8 @@ impl Handler for Client {
     ) -> Result<(), Self::Error> {
         let purpose = self.purpose.as_ref();
         let accepted = self.channels.get_mut(&channel).is_some_and(|opened| {
-            opened.variables += 1;
-            opened.variable_bytes += name.len() + value.len();
-            !opened.started
-                && opened.variables <= MAX_ENVIRONMENT.0
-                && opened.variable_bytes <= MAX_ENVIRONMENT.1
+            opened.variables.count(name, value)
+                && !opened.started
                 && purpose.is_some_and(|purpose| purpose.accepts(name))
         });
         Self::reply(channel, accepted, session)

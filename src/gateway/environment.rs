@@ -10,12 +10,31 @@ use super::session::TargetSession;
 
 /// Variables of one channel, at most.
 const MAX_VARIABLES: usize = 128;
+/// Their names and values, bytes at most.
+const MAX_VARIABLE_BYTES: usize = 64 * 1024;
+
+/// The variables that a channel has asked for.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    variables: usize,
+    bytes: usize,
+}
+
+impl Asked {
+    /// Counts a variable; `false` where it is one too many.
+    pub(super) fn count(&mut self, name: &str, value: &str) -> bool {
+        self.variables += 1;
+        self.bytes += name.len() + value.len();
+        self.variables <= MAX_VARIABLES && self.bytes <= MAX_VARIABLE_BYTES
+    }
+}
 
 /// What surrounds a program on a target.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
     /// The variables that are passed on.
     pub(super) variables: Vec<(String, String)>,
+    asked: Asked,
     /// Whether the user's agent is to be lent.
     pub(super) agent: bool,
     /// How X11 is to be forwarded, if it is.
@@ -23,9 +42,9 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Takes a variable that is to be passed on.
-    pub(super) fn set(&mut self, name: String, value: String) {
-        if self.variables.len() < MAX_VARIABLES {
+    /// Takes a variable that is to be passed on, where it is `accepted`.
+    pub(super) fn set(&mut self, name: String, value: String, accepted: bool) {
+        if self.asked.count(&name, &value) && accepted {
             self.variables.push((name, value));
         }
     }
@@ -55,4 +74,34 @@ impl Environment {
 pub(super) fn passes_variable(session: &TargetSession, name: &str) -> bool {
     let accepted = &session.gate().engine().config.server.accept_env;
     accepts_variable(accepted, name) || (may_be_set(name) && session.permits(Channel::Env))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of so many variables with values of so many bytes are taken.
+    fn taken(count: usize, length: usize) -> usize {
+        let mut environment = Environment::default();
+        for _ in 0..count {
+            environment.set("A".to_owned(), "x".repeat(length), true);
+        }
+        environment.variables.len()
+    }
+
+    #[test]
+    fn variables_are_bounded_by_number_and_by_bytes() {
+        assert_eq!(taken(MAX_VARIABLES + 1, 1), MAX_VARIABLES);
+        assert_eq!(taken(1, MAX_VARIABLE_BYTES - 1), 1);
+        assert_eq!(taken(1, MAX_VARIABLE_BYTES), 0);
+        assert_eq!(taken(MAX_VARIABLES, 1000), MAX_VARIABLE_BYTES / 1001);
+    }
+
+    #[test]
+    fn those_that_are_not_accepted_count_as_they_do_for_the_answer() {
+        let mut environment = Environment::default();
+        environment.set("A".to_owned(), "x".repeat(MAX_VARIABLE_BYTES), false);
+        environment.set("B".to_owned(), String::new(), true);
+        assert!(environment.variables.is_empty());
+    }
 }

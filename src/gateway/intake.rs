@@ -5,7 +5,8 @@
 //! always takes. What a user sends and a target has not taken waits in memory and then in an unnamed temporary file: the
 //! user's connection goes on, and with it what the user is sent. What a target's program sends waits in memory only: beyond
 //! its bound the target has to wait, as it should for a user who reads slowly. Forwards wait in a file both ways: there are
-//! many on one connection, and one that nobody reads must not stop the others.
+//! many on one connection, and one that nobody reads must not stop the others. Messages without data are few on an honest
+//! channel: one that is sent more of them than are taken ends.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +15,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use russh::{ChannelMsg, ChannelReadHalf};
+use bytes::Bytes;
+use russh::{ChannelMsg, ChannelReadHalf, Sig};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -22,8 +24,14 @@ use tokio_util::sync::CancellationToken;
 use super::tape::Tape;
 use super::user::Size;
 
-/// What waits in memory, bytes.
+/// Data that waits in memory, bytes.
 const IN_MEMORY: usize = 4 * 1024 * 1024;
+/// Data of a forward that waits in memory, bytes: no less than one packet. There are many forwards, and each has a file.
+const FORWARD_IN_MEMORY: usize = 256 * 1024;
+/// Messages without data that wait, bytes: enough for the longest command and what it is surrounded with.
+const MAX_REQUESTS: usize = 512 * 1024;
+/// What a message without data counts at least, bytes.
+const LEAST_REQUEST: usize = 64;
 /// What waits in a file, bytes. Beyond it the user's connection has to wait.
 const IN_FILE: u64 = 1024 * 1024 * 1024;
 /// The share of a file system that waiting data leaves free, as one part in so many.
@@ -36,8 +44,7 @@ pub(super) struct Intake {
     reading: Option<Spilled>,
     /// What was read and is to be read again, before all else.
     returned: Option<ChannelMsg>,
-    /// Bytes that memory still has room for.
-    room: Arc<Semaphore>,
+    room: Room,
     /// Where the sizes of the user's window are recorded.
     tape: Option<Tape>,
     /// Cancelled when the other side has closed the channel, or is gone.
@@ -47,6 +54,21 @@ pub(super) struct Intake {
 enum Item {
     Message(ChannelMsg),
     Spilled(Spilled),
+}
+
+/// What memory still has room for. Data waits for it; what is not data never does.
+#[derive(Clone)]
+struct Room {
+    /// Bytes of data.
+    data: Arc<Semaphore>,
+    /// Bytes of other messages.
+    requests: Arc<Semaphore>,
+}
+
+/// Where messages come from.
+trait Source: Send + 'static {
+    /// The next message; `None` when no more will come.
+    fn wait(&mut self) -> impl Future<Output = Option<ChannelMsg>> + Send;
 }
 
 /// Data that waits in the file.
@@ -60,44 +82,35 @@ struct Spilled {
 }
 
 impl Intake {
-    /// Takes what must not stop its connection: what a user sends, and forwards either way. What memory has no room for waits in
-    /// an unnamed file in `directory`.
+    /// Takes what a user sends, which must not stop their connection. What memory has no room for waits in an unnamed file in
+    /// `directory`.
     pub(super) fn spilling(half: ChannelReadHalf, directory: PathBuf) -> Self {
-        Self::new(half, Some(Spill::new(directory)))
+        Self::new(half, IN_MEMORY, Some(Spill::new(directory)))
+    }
+
+    /// Takes what comes from either end of a forward, as [`Intake::spilling`].
+    pub(super) fn forwarded(half: ChannelReadHalf, directory: PathBuf) -> Self {
+        Self::new(half, FORWARD_IN_MEMORY, Some(Spill::new(directory)))
     }
 
     /// Takes what a target sends.
     pub(super) fn from_target(half: ChannelReadHalf) -> Self {
-        Self::new(half, None)
+        Self::new(half, IN_MEMORY, None)
     }
 
     /// One that hears what a test says.
     #[cfg(test)]
     pub(super) fn played() -> (mpsc::UnboundedSender<ChannelMsg>, Self) {
-        let (said, mut heard) = mpsc::unbounded_channel();
-        let (backlog, items) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            while let Some(message) = heard.recv().await {
-                assert!(backlog.send(Item::Message(message)).is_ok());
-            }
-        });
-        let intake = Self {
-            items,
-            reading: None,
-            returned: None,
-            room: Arc::new(Semaphore::new(0)),
-            tape: None,
-            closed: CancellationToken::new(),
-        };
-        (said, intake)
+        let (said, heard) = mpsc::unbounded_channel();
+        (said, Self::new(heard, IN_MEMORY, None))
     }
 
-    fn new(half: ChannelReadHalf, spill: Option<Spill>) -> Self {
-        let room = Arc::new(Semaphore::new(IN_MEMORY));
-        // Unbounded in items, bounded in bytes: those without data are few and small.
+    fn new(source: impl Source, in_memory: usize, spill: Option<Spill>) -> Self {
+        let room = Room::of(in_memory);
+        // Unbounded in items, bounded in bytes, of which each item counts some.
         let (backlog, items) = mpsc::unbounded_channel();
         let closed = CancellationToken::new();
-        let taking = take(half, backlog, room.clone(), spill, closed.clone());
+        let taking = take(source, backlog, room.clone(), spill, closed.clone());
         let gone = closed.clone().drop_guard();
         tokio::spawn(async move {
             taking.await;
@@ -137,7 +150,7 @@ impl Intake {
         if self.reading.is_none() {
             match self.items.recv().await? {
                 Item::Message(message) => {
-                    self.room.add_permits(size(&message));
+                    self.room.give_back(&message);
                     if let (Some(tape), Some(size)) = (&self.tape, Size::told_by(&message)) {
                         tape.resize(size);
                     }
@@ -165,7 +178,37 @@ impl Intake {
 impl Drop for Intake {
     fn drop(&mut self) {
         // Wakes a task that waits for room.
-        self.room.close();
+        self.room.data.close();
+    }
+}
+
+impl Source for ChannelReadHalf {
+    async fn wait(&mut self) -> Option<ChannelMsg> {
+        Self::wait(self).await
+    }
+}
+
+#[cfg(test)]
+impl Source for mpsc::UnboundedReceiver<ChannelMsg> {
+    async fn wait(&mut self) -> Option<ChannelMsg> {
+        self.recv().await
+    }
+}
+
+impl Room {
+    fn of(in_memory: usize) -> Self {
+        Self {
+            data: Arc::new(Semaphore::new(in_memory)),
+            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        }
+    }
+
+    /// Gives back the room that a message took.
+    fn give_back(&self, message: &ChannelMsg) {
+        match data(message) {
+            Some(data) => self.data.add_permits(data.len()),
+            None => self.requests.add_permits(weight(message)),
+        }
     }
 }
 
@@ -235,21 +278,24 @@ fn is_nearly_full(file_system: &rustix::fs::StatVfs) -> bool {
 }
 
 async fn take(
-    mut half: ChannelReadHalf,
+    mut source: impl Source,
     backlog: mpsc::UnboundedSender<Item>,
-    room: Arc<Semaphore>,
+    room: Room,
     mut spill: Option<Spill>,
     closed: CancellationToken,
 ) {
-    while let Some(message) = half.wait().await {
+    while let Some(message) = source.wait().await {
         if matches!(message, ChannelMsg::Close) {
             closed.cancel();
+        }
+        if is_void(&message) {
+            continue;
         }
         let item = match keep(message, &room, &mut spill).await {
             Ok(Some(item)) => item,
             Ok(None) => return,
             Err(error) => {
-                tracing::error!(%error, "cannot hold what a user sends");
+                tracing::error!(%error, "cannot hold what a channel is sent, so it ends");
                 return;
             }
         };
@@ -260,13 +306,24 @@ async fn take(
 }
 
 /// Finds a place for a message; `None` when nobody wants it any longer.
-async fn keep(message: ChannelMsg, room: &Semaphore, spill: &mut Option<Spill>) -> io::Result<Option<Item>> {
-    let length = u32::try_from(size(&message)).map_err(io::Error::other)?;
-    if let Ok(permit) = room.try_acquire_many(length) {
+///
+/// # Errors
+/// There is none, and there must not be: the channel ends.
+async fn keep(message: ChannelMsg, room: &Room, spill: &mut Option<Spill>) -> io::Result<Option<Item>> {
+    let Some(data) = data(&message) else {
+        let weight = u32::try_from(weight(&message)).map_err(io::Error::other)?;
+        let permit = room.requests.try_acquire_many(weight);
+        permit
+            .map_err(|_| io::Error::other("more requests than are taken"))?
+            .forget();
+        return Ok(Some(Item::Message(message)));
+    };
+    let length = u32::try_from(data.len()).map_err(io::Error::other)?;
+    if let Ok(permit) = room.data.try_acquire_many(length) {
         permit.forget();
         return Ok(Some(Item::Message(message)));
     }
-    if let ChannelMsg::Data { data } = &message
+    if matches!(message, ChannelMsg::Data { .. })
         && let Some(file) = spill.take()
     {
         let (file, written) = write_elsewhere(file, data.to_vec()).await?;
@@ -275,7 +332,7 @@ async fn keep(message: ChannelMsg, room: &Semaphore, spill: &mut Option<Spill>) 
             return Ok(Some(Item::Spilled(spilled)));
         }
     }
-    let Ok(permit) = room.acquire_many(length).await else {
+    let Ok(permit) = room.data.acquire_many(length).await else {
         return Ok(None);
     };
     permit.forget();
@@ -291,16 +348,114 @@ async fn write_elsewhere(mut spill: Spill, data: Vec<u8>) -> io::Result<(Spill, 
     spawn_blocking(writing).await.map_err(io::Error::other)?
 }
 
-fn size(message: &ChannelMsg) -> usize {
+/// Whether a message says nothing: windows are the SSH library's, which tells of each change.
+fn is_void(message: &ChannelMsg) -> bool {
+    matches!(message, ChannelMsg::WindowAdjusted { .. }) || data(message).is_some_and(Bytes::is_empty)
+}
+
+fn data(message: &ChannelMsg) -> Option<&Bytes> {
     match message {
-        ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => data.len(),
-        _ => 0,
+        ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. } => Some(data),
+        _ => None,
     }
+}
+
+/// What a message without data counts, bytes.
+fn weight(message: &ChannelMsg) -> usize {
+    let custom = |signal: &Sig| match signal {
+        Sig::Custom(name) => name.len(),
+        _ => 0,
+    };
+    let bytes = match message {
+        ChannelMsg::RequestPty {
+            term, terminal_modes, ..
+        } => term.len() + size_of_val(terminal_modes.as_slice()),
+        ChannelMsg::Exec { command, .. } => command.len(),
+        ChannelMsg::RequestSubsystem { name, .. } => name.len(),
+        ChannelMsg::RequestX11 {
+            x11_authentication_protocol: protocol,
+            x11_authentication_cookie: cookie,
+            ..
+        } => protocol.len() + cookie.len(),
+        ChannelMsg::SetEnv {
+            variable_name,
+            variable_value,
+            ..
+        } => variable_name.len() + variable_value.len(),
+        ChannelMsg::Signal { signal } => custom(signal),
+        ChannelMsg::ExitSignal {
+            signal_name,
+            error_message,
+            lang_tag,
+            ..
+        } => custom(signal_name) + error_message.len() + lang_tag.len(),
+        _ => 0,
+    };
+    bytes.max(LEAST_REQUEST)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn variable(length: usize) -> ChannelMsg {
+        ChannelMsg::SetEnv {
+            want_reply: false,
+            variable_name: "A".to_owned(),
+            variable_value: "x".repeat(length),
+        }
+    }
+
+    fn text(text: &'static str) -> ChannelMsg {
+        ChannelMsg::Data {
+            data: Bytes::from_static(text.as_bytes()),
+        }
+    }
+
+    /// How many messages are kept of those that a channel is sent at once.
+    async fn kept(sent: impl IntoIterator<Item = ChannelMsg>) -> usize {
+        let (said, mut intake) = Intake::played();
+        sent.into_iter().for_each(|message| said.send(message).unwrap());
+        drop(said);
+        // It has taken what it takes: nothing is read before.
+        intake.closed().clone().cancelled().await;
+        let mut kept = 0;
+        while intake.next().await.is_some() {
+            kept += 1;
+        }
+        kept
+    }
+
+    #[tokio::test]
+    async fn requests_that_nobody_takes_end_the_channel() {
+        assert_eq!(kept((0..10).map(|_| variable(200_000))).await, MAX_REQUESTS / 200_000);
+        let empty = (0..100_000).map(|_| ChannelMsg::Success);
+        assert_eq!(kept(empty).await, MAX_REQUESTS / LEAST_REQUEST);
+    }
+
+    #[tokio::test]
+    async fn requests_that_are_taken_are_not_bounded() {
+        let (said, mut intake) = Intake::played();
+        for _ in 0..10 {
+            said.send(variable(200_000)).unwrap();
+            assert!(intake.next().await.is_some());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_says_nothing_is_not_kept() {
+        let nothing = (0..100_000).flat_map(|_| [text(""), ChannelMsg::WindowAdjusted { new_size: 1 }]);
+        assert_eq!(kept(nothing.chain([text("x")])).await, 1);
+    }
+
+    #[tokio::test]
+    async fn the_end_does_not_wait_behind_data_that_fills_memory() {
+        let room = Room::of(3);
+        let mut none = None;
+        assert!(keep(text("abc"), &room, &mut none).await.unwrap().is_some());
+        let end = keep(ChannelMsg::Eof, &room, &mut none).await;
+        assert!(matches!(end, Ok(Some(Item::Message(ChannelMsg::Eof)))));
+    }
 
     #[test]
     fn what_was_spilled_is_read_back_and_its_place_is_used_again() {

@@ -79,9 +79,11 @@ impl<C> Pool<C> {
         }
     }
 
-    /// A place where the fewest channels run; `None` where there is no connection.
-    pub(super) fn share(&self) -> Option<Place<C>> {
-        self.lock().quietest().map(Pooled::place)
+    /// A place where the fewest channels run; `None` where no connection is `usable`. The others are let go.
+    pub(super) fn share(&self, usable: impl Fn(&C) -> bool) -> Option<Place<C>> {
+        let mut inner = self.lock();
+        inner.connections.retain(|pooled| usable(&pooled.connection));
+        inner.quietest().map(Pooled::place)
     }
 
     /// A place on a connection that was made.
@@ -170,7 +172,7 @@ mod tests {
         let pool: Pool<usize> = Pool::default();
         let openings: Vec<_> = (0..MAX_CONNECTIONS).map(|_| pool.offer(|_| true)).collect();
         assert!(openings.iter().all(|offer| matches!(offer, Offer::Open(_))));
-        assert!(pool.share().is_none(), "none is there yet");
+        assert!(pool.share(|_| true).is_none(), "none is there yet");
         drop(openings);
         assert_eq!(pool.lock().opening, 0);
     }
@@ -180,6 +182,16 @@ mod tests {
         let pool = Pool::default();
         drop(take(&pool, 1));
         assert!(matches!(pool.offer(|_| false), Offer::Open(_)));
-        assert!(pool.share().is_none());
+        assert!(pool.share(|_| true).is_none());
+    }
+
+    #[test]
+    fn what_is_shared_has_not_ended() {
+        let pool = Pool::default();
+        let places = [take(&pool, 1), take(&pool, 2)];
+        drop(places);
+        let second = pool.share(|number| *number != 1).unwrap();
+        assert_eq!(*second.connection, 2);
+        assert!(pool.share(|_| false).is_none());
     }
 }

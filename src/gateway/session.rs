@@ -24,7 +24,7 @@ use super::forward::{Invited, MAX_VISITORS};
 use super::login::Means;
 use super::own_exec::OwnExecError;
 use super::pool::{Offer, Place, Pool};
-use super::target::{Caller, ConnectError, Connection, Visitors};
+use super::target::{Caller, ConnectError, Connection};
 
 /// Where a connection comes from.
 #[derive(Clone)]
@@ -50,9 +50,11 @@ pub(super) struct TargetSession {
     recorded: OnceCell<()>,
     /// Channels that were recorded, or should have been.
     recordings: AtomicU32,
-    /// The first connection; the others are in the pool beside it.
+    /// The first connection for programs; it is in the pool, as others are.
     connection: OnceCell<Arc<Connection>>,
     pool: Pool<Connection>,
+    /// The connection of forwards, on which no program runs: one whose output nobody takes would stop them.
+    forwards: OnceCell<Arc<Connection>>,
     /// The user's connection, once they have offered their agent on it.
     agent: OnceLock<Handle>,
     /// What the target may open channels for.
@@ -71,7 +73,6 @@ impl TargetSession {
         origin: Origin,
         ended: CancellationToken,
     ) -> Self {
-        let (recorded, connection) = (OnceCell::new(), OnceCell::new());
         Self {
             shared,
             id: SessionId::new(),
@@ -80,10 +81,11 @@ impl TargetSession {
             login,
             origin,
             ended,
-            recorded,
+            recorded: OnceCell::new(),
             recordings: AtomicU32::new(0),
-            connection,
+            connection: OnceCell::new(),
             pool: Pool::default(),
+            forwards: OnceCell::new(),
             agent: OnceLock::new(),
             invited: Invited::default(),
             visitors: Arc::new(Semaphore::new(MAX_VISITORS)),
@@ -169,44 +171,72 @@ impl TargetSession {
             user: self.user.clone(),
             target: self.target.clone(),
             login: self.login.clone(),
-            host_key: self.connection.get().map(|connection| connection.host_key().to_owned()),
+            host_key: self.made().next().map(|connection| connection.host_key().to_owned()),
         }
     }
 
-    /// The connection to the target; made at the first call.
+    /// The connections that were made for programs, and for forwards.
+    fn made(&self) -> impl Iterator<Item = &Arc<Connection>> {
+        self.connection.get().into_iter().chain(self.forwards.get())
+    }
+
+    /// A connection to the target; the first is made at the first call.
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, ConnectError> {
         let connect = || async {
-            let connection = self.connect(true).await?;
+            let connection = self.connect().await?;
             drop(self.pool.add(connection.clone()));
             Ok(connection)
         };
-        let connection = self.connection.get_or_try_init(connect).await?;
-        if connection.is_closed() {
-            // A client that shares this session among many programs connects anew once it has ended.
-            self.ended.cancel();
-            return Err(ConnectError::Ended(self.target.to_string()));
+        let first = self.connection.get_or_try_init(connect).await?;
+        if is_usable(first) {
+            return Ok(first.clone());
         }
-        Ok(connection.clone())
+        self.remaining().ok_or_else(|| self.end())
+    }
+
+    /// The connection to the target that forwards use; made at the first call.
+    pub(super) async fn forwards_connection(&self) -> Result<Arc<Connection>, ConnectError> {
+        match self.forwards.get_or_try_init(|| self.connect()).await {
+            Ok(connection) if is_usable(connection) => Ok(connection.clone()),
+            Ok(_ended) => self.remaining().ok_or_else(|| self.end()),
+            Err(error) => {
+                // A target may limit the connections that it takes.
+                tracing::info!(host = %self.target, %error, "no connection for forwards: they share one");
+                self.remaining().ok_or(error)
+            }
+        }
+    }
+
+    /// A connection that has not ended.
+    fn remaining(&self) -> Option<Arc<Connection>> {
+        let pooled = self.pool.share(is_usable).map(|place| place.connection.clone());
+        pooled.or_else(|| self.made().find(|connection| is_usable(connection)).cloned())
+    }
+
+    /// Ends the session, all of whose connections have: a client that shares it among many programs connects anew then.
+    fn end(&self) -> ConnectError {
+        self.ended.cancel();
+        ConnectError::Ended(self.target.to_string())
     }
 
     /// A place for a channel, where nothing else runs if that can be had.
     pub(super) async fn place(&self) -> Result<Place<Connection>, ConnectError> {
         self.connection().await?;
-        let opening = match self.pool.offer(|connection| !connection.is_closed()) {
+        let opening = match self.pool.offer(is_usable) {
             Offer::Place(place) => return Ok(place),
             Offer::Open(opening) => opening,
         };
-        match self.connect(false).await {
+        match self.connect().await {
             Ok(connection) => Ok(opening.made(connection)),
             Err(error) => {
                 // A target may limit the connections that it takes.
                 tracing::info!(host = %self.target, %error, "no further connection: channels share one");
-                self.pool.share().ok_or(error)
+                self.pool.share(is_usable).ok_or(error)
             }
         }
     }
 
-    async fn connect(&self, is_first: bool) -> Result<Arc<Connection>, ConnectError> {
+    async fn connect(&self) -> Result<Arc<Connection>, ConnectError> {
         let engine = self.gate().engine();
         let target = engine
             .target(&self.target)
@@ -220,10 +250,7 @@ impl TargetSession {
                 key_id: format!("{}@{}", self.user, self.id),
                 agent: self.agent.get(),
             },
-            visitors: Visitors {
-                invited: self.invited.clone(),
-                is_first,
-            },
+            invited: self.invited.clone(),
         };
         Ok(Arc::new(Connection::open(target, caller).await?))
     }
@@ -255,6 +282,10 @@ impl TargetSession {
     pub(super) fn observer(self: &Arc<Self>) -> Observer {
         Arc::new(TargetObserver(self.clone()))
     }
+}
+
+fn is_usable(connection: &Connection) -> bool {
+    !connection.is_closed()
 }
 
 async fn record_end(store: Store, id: SessionId, ended: CancellationToken) {

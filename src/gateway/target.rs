@@ -10,6 +10,7 @@ use russh::{Channel, ChannelOpenFailure, Names};
 use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::config::{Address, HostTrust, LoginWith, Server, Target};
 
@@ -66,6 +67,7 @@ pub(super) struct Connection {
     handle: client::Handle<Verifier>,
     host_key: String,
     software: String,
+    ended: CancellationToken,
 }
 
 /// Who connects, and with what.
@@ -78,8 +80,8 @@ pub(super) struct Caller<'a> {
     pub login: &'a str,
     /// What is at hand to log in with.
     pub means: Means<'a>,
-    /// The channels that the target may open.
-    pub visitors: Visitors,
+    /// Who attends to the channels that the target opens.
+    pub invited: Invited,
 }
 
 impl Connection {
@@ -108,7 +110,12 @@ impl Connection {
             LoginWith::Agent => caller.own_keys,
             _ => Vec::new(),
         };
-        let verifier = Verifier::new(Expected::of(target, trust, never), caller.visitors);
+        let ended = CancellationToken::new();
+        let visitors = Visitors {
+            invited: caller.invited,
+            _ended: ended.clone().drop_guard(),
+        };
+        let verifier = Verifier::new(Expected::of(target, trust, never), visitors);
         let (shown, software) = (verifier.shown.clone(), verifier.software.clone());
         let socket = BufReader::with_capacity(READ_BUFFER, connect(target).await?);
         let connecting = client::connect_stream(config, socket, verifier).await;
@@ -123,6 +130,7 @@ impl Connection {
             handle,
             host_key,
             software,
+            ended,
         })
     }
 
@@ -139,6 +147,11 @@ impl Connection {
     /// Whether the connection has ended.
     pub(super) fn is_closed(&self) -> bool {
         self.handle.is_closed()
+    }
+
+    /// Cancelled when the connection has ended.
+    pub(super) fn ended(&self) -> &CancellationToken {
+        &self.ended
     }
 
     /// Opens a session channel.
@@ -233,24 +246,16 @@ fn refused_host(target: String, shown: &Mutex<Shown>, source: russh::Error) -> C
     }
 }
 
-/// Leads the channels that a target opens to who invited them; when the first connection has ended, nobody is invited any longer.
-pub(super) struct Visitors {
-    pub invited: Invited,
-    pub is_first: bool,
+/// Leads the channels that a target opens to who invited them. Dropped when the connection has ended.
+struct Visitors {
+    invited: Invited,
+    _ended: DropGuard,
 }
 
 impl Visitors {
     async fn visit(&self, purpose: Purpose, visitor: Visitor) -> Result<(), russh::Error> {
         self.invited.visit(&purpose, visitor).await;
         Ok(())
-    }
-}
-
-impl Drop for Visitors {
-    fn drop(&mut self) {
-        if self.is_first {
-            self.invited.withdraw_all();
-        }
     }
 }
 

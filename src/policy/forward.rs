@@ -19,10 +19,12 @@ pub(super) fn objection(policy: &Policy, access: &Access) -> Option<String> {
     (!listed).then(|| "its forward_to does not list this".to_owned())
 }
 
-/// Whether a pattern covers an address. A pattern of numbers stands for addresses only: `10.0.0.*` is not `10.0.0.evil.com`.
+/// Whether a pattern covers an address. No pattern covers a path that leads up again: its `*` stands for `/` too. A pattern of numbers stands for addresses only: `10.0.0.*` is not `10.0.0.evil.com`.
 fn covers(pattern: &str, address: &str) -> bool {
     let (host, port) = match Destination::parse(address) {
-        Destination::Socket(path) => return pattern.starts_with('/') && glob_matches(pattern, &path),
+        Destination::Socket(path) => {
+            return pattern.starts_with('/') && leads_down(&path) && glob_matches(pattern, &path);
+        }
         Destination::Network { host, port } => (host, port),
     };
     let Some((host_pattern, port_pattern)) = pattern.rsplit_once(':') else {
@@ -34,6 +36,11 @@ fn covers(pattern: &str, address: &str) -> bool {
         Host::Name(name) => !is_numeric(host_pattern) && glob_matches(host_pattern, name),
     };
     matches_host && glob_matches(port_pattern, &port)
+}
+
+fn leads_down(path: &str) -> bool {
+    let mut parts = path.split('/').skip(1);
+    parts.all(|part| !["", ".", ".."].contains(&part))
 }
 
 fn is_numeric(pattern: &str) -> bool {
@@ -90,6 +97,10 @@ mod tests {
             ("localhost:*", "127.0.0.1:80", false),
             ("/run/x.sock", "/run/x.sock", true),
             ("/run/x.sock", "/run/y.sock", false),
+            ("/run/app/*", "/run/app/a/x.sock", true),
+            ("/run/app/*", "/run/app/../docker.sock", false),
+            ("/run/*", "/run//x.sock", false),
+            ("/run/*", "/run/./x.sock", false),
             ("*:443", "/run/x:443", false),
             ("/run/*", "run:443", false),
         ] {

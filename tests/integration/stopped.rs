@@ -1,6 +1,6 @@
 //! Channels that have been stopped: they stand in nobody's way, and lose nothing.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
 use crate::harness::World;
@@ -116,4 +116,28 @@ fn a_stopped_download_that_is_closed_leaves_its_connection_to_others() {
     }
     let rows = world.bastion.rows(4);
     assert_eq!(rows[0].state, "interrupted");
+}
+
+#[test]
+fn a_connection_to_the_target_that_ended_takes_no_other_program_along() {
+    let world = World::new();
+    let shared = Shared::open(&world);
+    let [mut first, mut second] = [(); 2].map(|()| {
+        let mut ssh = shared.program("echo $PPID; cat");
+        let mut program = ssh.stdin(Stdio::piped()).spawn().unwrap();
+        let mut output = BufReader::new(program.stdout.take().unwrap());
+        let mut server = String::new();
+        output.read_line(&mut server).unwrap();
+        (program, output, server.trim().to_owned())
+    });
+    let kill = Command::new("kill").arg(&first.2).status().unwrap();
+    assert!(kill.success());
+    assert!(!first.0.wait().unwrap().success());
+
+    assert!(shared.says("three"));
+    second.0.stdin.take().unwrap().write_all(b"here").unwrap();
+    let mut rest = String::new();
+    second.1.read_to_string(&mut rest).unwrap();
+    assert_eq!(rest, "here");
+    assert!(second.0.wait().unwrap().success());
 }

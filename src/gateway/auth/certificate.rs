@@ -70,6 +70,15 @@ pub(super) fn examine(
     })
 }
 
+/// Whether there is an address and a time at which a certificate may let this user in.
+pub(super) fn may_admit(certificate: &Certificate, user: &User) -> bool {
+    let mut cas = user.trusted_user_ca.iter();
+    let is_named = cas.any(|ca| {
+        ca.key.key_data() == certificate.signature_key() && names_user(certificate.valid_principals(), ca, user)
+    });
+    is_named && check_signature(certificate).is_ok()
+}
+
 fn check_signature(certificate: &Certificate) -> Result<(), CertificateError> {
     let is_sha1 = matches!(certificate.signature().algorithm(), Algorithm::Rsa { hash: None });
     let is_valid = !is_sha1 && certificate.verify_signature().is_ok();
@@ -159,6 +168,23 @@ mod tests {
     fn examined(certificate: &Certificate, user: &User) -> Result<Restrictions, CertificateError> {
         let now = Timestamp::from_second(NOW).unwrap();
         examine(certificate, user, HERE, now).map(|proven| proven.restrictions)
+    }
+
+    #[test]
+    fn what_lets_a_user_in_at_some_time_is_known_to() {
+        let ended = certificate(|builder| {
+            for_alice(builder);
+            builder.critical_option("source-address", "192.0.2.1/32").unwrap();
+        });
+        assert!(may_admit(&ended, &trusting()));
+        assert!(
+            !may_admit(&signed_by(&private_key(8), for_alice), &trusting()),
+            "another CA"
+        );
+        let for_bob = certificate(|builder| {
+            builder.valid_principal("bob").unwrap();
+        });
+        assert!(!may_admit(&for_bob, &trusting()));
     }
 
     #[test]

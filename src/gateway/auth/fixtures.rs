@@ -10,7 +10,7 @@ use crate::config::{AuthMethod, Config, User};
 pub(super) const PASSWORD: &str = "correct horse";
 
 /// Key number `number`.
-pub(super) fn private_key(number: u8) -> PrivateKey {
+pub(in crate::gateway) fn private_key(number: u8) -> PrivateKey {
     let pair = Ed25519Keypair::from_seed(&[number; 32]);
     PrivateKey::new(KeypairData::Ed25519(pair), "").unwrap()
 }
@@ -21,7 +21,7 @@ pub(super) fn key(number: u8) -> KeyData {
 }
 
 /// A user with key 1, [`PASSWORD`] and the secret of RFC 6238, who must do `require`.
-pub(super) fn user(name: &str, require: &[AuthMethod]) -> User {
+pub(in crate::gateway) fn user(name: &str, require: &[AuthMethod]) -> User {
     let dir = tempfile::tempdir().unwrap();
     let secret = dir.path().join("secret");
     std::fs::write(&secret, "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ").unwrap();

@@ -5,7 +5,7 @@
 
 mod certificate;
 #[cfg(test)]
-mod fixtures;
+pub(super) mod fixtures;
 mod guard;
 mod login;
 mod methods;
@@ -16,7 +16,9 @@ mod totp;
 
 use std::net::IpAddr;
 
-use crate::config::Restrictions;
+use russh::keys::ssh_key::public::KeyData;
+
+use crate::config::{Restrictions, User};
 use crate::domain::Name;
 
 use super::address::Destination;
@@ -39,4 +41,12 @@ pub(super) struct Identity {
     pub restrictions: Restrictions,
     /// Where they want to go; `None` for the console.
     pub destination: Option<Destination>,
+}
+
+/// Whether a key or certificate may let a user in, from wherever and whenever.
+pub(super) fn may_admit(user: &User, shown: &KeyData) -> bool {
+    match shown {
+        KeyData::Certificate(certificate) => certificate::may_admit(certificate, user),
+        key => user.authorized_keys.iter().any(|known| known.key.key_data() == key),
+    }
 }

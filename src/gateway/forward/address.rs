@@ -23,7 +23,9 @@ pub(in crate::gateway) enum AddressError {
     Port,
     #[error("the host is not a name or an address")]
     Host,
-    #[error("the path is not an absolute one of at most {MAX_PATH} printable characters")]
+    #[error(
+        "the path is not an absolute one of at most {MAX_PATH} printable characters without empty parts, `.` and `..`"
+    )]
     Path,
 }
 
@@ -52,10 +54,14 @@ impl Address {
         })
     }
 
-    /// The socket at a path.
+    /// The socket at a path that leads nowhere but down: policies compare paths by their letters.
     pub(in crate::gateway) fn socket(path: &str) -> Result<Self, AddressError> {
-        let is_path = path.len() <= MAX_PATH && path.starts_with('/') && !path.chars().any(char::is_control);
-        is_path.then(|| Self::Socket(path.to_owned())).ok_or(AddressError::Path)
+        let is_printable = path.len() <= MAX_PATH && !path.chars().any(char::is_control);
+        let parts = path.strip_prefix('/').map(|rest| rest.split('/'));
+        let leads_down = parts.is_some_and(|mut parts| parts.all(|part| !["", ".", ".."].contains(&part)));
+        (is_printable && leads_down)
+            .then(|| Self::Socket(path.to_owned()))
+            .ok_or(AddressError::Path)
     }
 }
 
@@ -85,7 +91,9 @@ mod tests {
             assert_eq!(Address::destination(host, port).unwrap().to_string(), shown);
         }
         assert_eq!(Address::listened_on("", 0).unwrap().to_string(), ":0");
-        assert_eq!(Address::socket("/run/x").unwrap().to_string(), "/run/x");
+        for path in ["/run/x", "/run/..x/.y"] {
+            assert_eq!(Address::socket(path).unwrap().to_string(), path);
+        }
     }
 
     #[test]
@@ -106,6 +114,12 @@ mod tests {
         for path in [
             "",
             "run/x",
+            "/",
+            "/run/",
+            "/run//x",
+            "/run/./x",
+            "/run/app/../docker.sock",
+            "/..",
             "/run/\0x",
             "/run/\x1b[2J",
             &format!("/{}", "a".repeat(MAX_PATH)),

@@ -7,10 +7,10 @@ use std::time::Instant;
 use russh::{ChannelMsg, ChannelOpenFailure, client, server};
 
 use crate::domain::{self, Access, CommandId};
-use crate::gate::{Answer, Asked, Ending, Intercept, Permit};
+use crate::gate::{Answer, Asked, Ending, Engine, Intercept, Permit};
 use crate::terminal::Question;
 
-use super::agent_protocol::{Messages, ProtocolError, Request, answers, failure, is_failure};
+use super::agent_protocol::{Messages, ProtocolError, Request, answers, failure, is_failure, signature};
 use super::invited::{Purpose, Visitor};
 use super::pump::Side;
 use super::sign::{Bastion, Claim, describe};
@@ -124,9 +124,10 @@ impl Relay<'_> {
         let mut answer = Ok(failure());
         let mut signing = Signing {
             objection: self.objection(key, &claim),
-            request: Request::Sign { key, data },
             relay: self,
             message,
+            key,
+            data,
             answer: &mut answer,
         };
         // The target hears of a refusal as of any agent's.
@@ -137,19 +138,30 @@ impl Relay<'_> {
     }
 
     fn objection(&self, key: &[u8], claim: &Claim<'_>) -> Option<&'static str> {
-        let engine = self.session.gate().engine();
-        let bastion = Bastion {
-            host_keys: &self.session.shared.host_keys,
-            users: &engine.config.users,
-        };
         if self.logs_in_here {
             return Some("it would log in to this bastion");
         }
-        let lent = &self.session.shared.lent;
-        bastion.objection(key, claim).or_else(|| {
-            let user = bastion.user_named(claim)?;
-            let remembered = lent.remember(user, Instant::now(), engine.config.server.login_grace);
-            (!remembered).then_some("too many logins are being signed")
+        self.bastion(&self.session.gate().engine()).objection(key, claim)
+    }
+
+    fn bastion<'b>(&'b self, engine: &'b Engine) -> Bastion<'b> {
+        Bastion {
+            host_keys: &self.session.shared.host_keys,
+            users: &engine.config.users,
+        }
+    }
+
+    /// Whether an answer of the agent's is a signature that may go to the target. One that lets somebody in here is
+    /// remembered before the target has it.
+    fn releases(&self, answer: &[u8], data: &[u8]) -> bool {
+        let engine = self.session.gate().engine();
+        let remember = |user: &str| {
+            let lent = &self.session.shared.lent;
+            lent.remember(user, Instant::now(), engine.config.server.login_grace)
+        };
+        signature(answer).is_some_and(|signature| {
+            self.bastion(&engine)
+                .releases(&Claim::read(data), data, signature, remember)
         })
     }
 }
@@ -158,7 +170,8 @@ impl Relay<'_> {
 struct Signing<'r, 's, 'm> {
     relay: &'r mut Relay<'s>,
     message: &'m [u8],
-    request: Request<'m>,
+    key: &'m [u8],
+    data: &'m [u8],
     objection: Option<&'static str>,
     answer: &'r mut Result<Vec<u8>, ProtocolError>,
 }
@@ -179,8 +192,18 @@ impl Intercept for Signing<'_, '_, '_> {
             tracing::warn!(user = %session.user, host = %session.target, why, "a signature was refused");
             return ended(began, Some(format!("refused: {why}")));
         }
-        *self.answer = self.relay.ask(self.message, &self.request).await;
-        let is_signed = matches!(self.answer, Ok(answer) if !is_failure(answer));
+        let (key, data) = (self.key, self.data);
+        let mut answer = self.relay.ask(self.message, &Request::Sign { key, data }).await;
+        let is_signed = matches!(&answer, Ok(answer) if !is_failure(answer));
+        if let Ok(signed) = &answer
+            && is_signed
+            && !self.relay.releases(signed, data)
+        {
+            let session = self.relay.session;
+            tracing::warn!(user = %session.user, host = %session.target, "a signature for a login here was held back");
+            answer = Ok(failure());
+        }
+        *self.answer = answer;
         Ending {
             exit_code: Some(i32::from(!is_signed)),
             ..ended(began, None)

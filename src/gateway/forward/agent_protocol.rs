@@ -119,6 +119,13 @@ pub(super) fn answers(message: &[u8], request: &Request<'_>) -> bool {
     }
 }
 
+/// The signature that a message answers with.
+pub(super) fn signature(message: &[u8]) -> Option<&[u8]> {
+    let mut rest = Fields(message.get(HEADER..)?);
+    rest.byte().filter(|kind| *kind == SIGN_RESPONSE)?;
+    rest.string().filter(|_| rest.0.is_empty())
+}
+
 /// Whether a message says no.
 pub(super) fn is_failure(message: &[u8]) -> bool {
     message.get(HEADER) == Some(&FAILURE)
@@ -212,6 +219,21 @@ pub(super) mod tests {
             assert_eq!(Request::read(&sign[..cut]), Request::Other, "{cut}");
         }
         assert_eq!(Request::read(&message(REQUEST_IDENTITIES, b"x")), Request::Other);
+    }
+
+    #[test]
+    fn a_signature_is_read_whole_or_not_at_all() {
+        let signed = message(SIGN_RESPONSE, &string(b"abc"));
+        assert_eq!(signature(&signed), Some(b"abc".as_slice()));
+        for cut in 0..signed.len() {
+            assert_eq!(signature(&signed[..cut]), None, "{cut}");
+        }
+        assert_eq!(
+            signature(&message(SIGN_RESPONSE, &[string(b"abc"), vec![0]].concat())),
+            None
+        );
+        assert_eq!(signature(&message(IDENTITIES_ANSWER, &string(b"abc"))), None);
+        assert_eq!(signature(&failure()), None);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(in crate::gateway) async fn connect(
 
 async fn move_through(session: &Arc<TargetSession>, address: Address, wanted: Wanted) -> Ending {
     let began = Instant::now();
-    let connection = match session.connection().await {
+    let connection = match session.forwards_connection().await {
         Ok(connection) => connection,
         Err(error) => {
             wanted.reply.reject(prohibited(&error.to_string())).await;

@@ -103,11 +103,6 @@ impl Invited {
         self.lock().get_mut(purpose).and_then(Option::take).is_some()
     }
 
-    /// Takes every invitation back: the target is gone.
-    pub(in crate::gateway) fn withdraw_all(&self) {
-        self.lock().clear();
-    }
-
     /// Who attends to a purpose. Servers differ in the address that they tell of a listener, and the port of one is not known
     /// to us before they have told it.
     fn host(&self, purpose: &Purpose) -> Option<mpsc::Sender<Visitor>> {

@@ -68,7 +68,7 @@ async fn attend_visitors(
 ) -> Result<(), String> {
     let purpose = Purpose::Listener(address.clone());
     let mut invitation = session.invited.invite(purpose).map_err(|error| error.to_string())?;
-    let connection = session.connection().await.map_err(|error| error.to_string())?;
+    let connection = session.forwards_connection().await.map_err(|error| error.to_string())?;
     let address = tokio::select! {
         answer = timeout(LISTEN_TIMEOUT, ask(&connection, address)) => {
             let answer = answer.map_err(|_| "the target did not say whether it listens".to_owned())?;
@@ -82,13 +82,16 @@ async fn attend_visitors(
     let is_awaited = listens.send(port_of(&address)).is_ok();
     if is_awaited {
         let on = address.clone();
-        welcome(session, &mut invitation, |session, visitor| {
+        let attending = welcome(session, &mut invitation, |session, visitor| {
             admit(session, on.clone(), row, visitor)
-        })
-        .await;
+        });
+        tokio::select! {
+            () = attending => {}
+            () = connection.ended().cancelled() => {}
+        }
     }
-    // A target whose session has ended listens no longer by itself.
-    if !session.ended.is_cancelled() {
+    // A target whose connection has ended listens no longer by itself.
+    if !session.ended.is_cancelled() && !connection.is_closed() {
         give_up(&connection, address).await;
     }
     drop(invitation);

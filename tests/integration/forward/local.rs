@@ -3,10 +3,11 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::Stdio;
 use std::sync::mpsc;
 
 use super::{assert_echoes, count, echo, exchange, forwarding, reach, rest, rows_of, service, state_reason, world};
-use crate::harness::{Config, World, eventually};
+use crate::harness::{Config, World, eventually, free_port};
 
 const LOCAL: &str = "\"local-forward\"";
 
@@ -106,7 +107,7 @@ fn a_proxy_is_a_forward_for_each_connection() {
 #[test]
 fn what_nobody_listens_on_is_said_to_be_so() {
     let world = world(LOCAL, "");
-    let port = crate::harness::free_port();
+    let port = free_port();
     let (_, error) = through(&world, &format!("127.0.0.1:{port}"));
     assert!(error.contains("connect failed"), "{error}");
     let row = world.bastion.row();
@@ -255,6 +256,27 @@ fn a_reader_that_has_stopped_delays_no_other() {
     drop((stopped, others));
     rows_of(&world, "connect", 51);
     client.vanish();
+}
+
+#[test]
+fn a_program_whose_output_nobody_reads_delays_no_forward() {
+    let world = world(LOCAL, "");
+    let port = service(echo);
+    let local = free_port();
+    let client = world
+        .alice()
+        .arg("-L")
+        .arg(&format!("127.0.0.1:{local}:127.0.0.1:{port}"));
+    // More than every buffer on the way holds.
+    let mut client = client.command("head -c 67108864 /dev/zero".as_ref());
+    let mut client = client.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut unread = client.stdout.take().unwrap();
+    unread.read_exact(&mut vec![0; 1 << 20]).unwrap();
+    for number in 0..5 {
+        assert_echoes(&reach(local), format!("number {number}").as_bytes());
+    }
+    std::io::copy(&mut unread, &mut std::io::sink()).unwrap();
+    assert!(client.wait().unwrap().success());
 }
 
 #[test]
