@@ -27,7 +27,11 @@ use super::user::Size;
 /// Data that waits in memory, bytes.
 const IN_MEMORY: usize = 4 * 1024 * 1024;
 /// Data of a forward that waits in memory, bytes: no less than one packet. There are many forwards, and each has a file.
-const FORWARD_IN_MEMORY: usize = 256 * 1024;
+const FORWARD_IN_MEMORY: usize = 512 * 1024;
+/// What a message of data takes beside its bytes: many small ones take as much as a few large ones.
+const BESIDE_DATA: usize = 128;
+/// The least that a piece takes of the file, so that their number is bounded too.
+const LEAST_IN_FILE: u64 = 4096;
 /// Messages without data that wait, bytes: enough for the longest command and what it is surrounded with.
 const MAX_REQUESTS: usize = 512 * 1024;
 /// What a message without data counts at least, bytes.
@@ -206,7 +210,7 @@ impl Room {
     /// Gives back the room that a message took.
     fn give_back(&self, message: &ChannelMsg) {
         match data(message) {
-            Some(data) => self.data.add_permits(data.len()),
+            Some(data) => self.data.add_permits(data.len() + BESIDE_DATA),
             None => self.requests.add_permits(weight(message)),
         }
     }
@@ -246,10 +250,11 @@ impl Spill {
     /// Writes data to the file; `None` where there is no room in it.
     fn write(&mut self, data: &[u8]) -> io::Result<Option<Spilled>> {
         let length = data.len() as u64;
+        let taken = length.max(LEAST_IN_FILE);
         if self.waiting.load(Ordering::Acquire) == 0 {
             self.end = 0;
         }
-        if self.end + length > IN_FILE {
+        if self.end + taken > IN_FILE {
             return Ok(None);
         }
         let file = match &self.file {
@@ -261,7 +266,7 @@ impl Spill {
         };
         file.write_all_at(data, self.end)?;
         let offset = self.end;
-        self.end += length;
+        self.end += taken;
         self.waiting.fetch_add(length, Ordering::AcqRel);
         Ok(Some(Spilled {
             file,
@@ -318,7 +323,7 @@ async fn keep(message: ChannelMsg, room: &Room, spill: &mut Option<Spill>) -> io
             .forget();
         return Ok(Some(Item::Message(message)));
     };
-    let length = u32::try_from(data.len()).map_err(io::Error::other)?;
+    let length = u32::try_from(data.len() + BESIDE_DATA).map_err(io::Error::other)?;
     if let Ok(permit) = room.data.try_acquire_many(length) {
         permit.forget();
         return Ok(Some(Item::Message(message)));
@@ -450,7 +455,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_does_not_wait_behind_data_that_fills_memory() {
-        let room = Room::of(3);
+        let room = Room::of(BESIDE_DATA + 3);
         let mut none = None;
         assert!(keep(text("abc"), &room, &mut none).await.unwrap().is_some());
         let end = keep(ChannelMsg::Eof, &room, &mut none).await;
@@ -462,7 +467,10 @@ mod tests {
         let mut spill = Spill::new(std::env::temp_dir());
         let first = spill.write(b"first").unwrap().unwrap();
         let second = spill.write(b"second").unwrap().unwrap();
-        assert_eq!((second.offset, first.read().unwrap()), (5, b"first".to_vec()));
+        assert_eq!(
+            (second.offset, first.read().unwrap()),
+            (LEAST_IN_FILE, b"first".to_vec())
+        );
         first.free();
         assert_eq!(second.read().unwrap(), b"second");
         second.free();
@@ -481,11 +489,16 @@ mod tests {
     #[test]
     fn the_file_is_bounded() {
         let mut spill = Spill {
-            end: IN_FILE - 2,
+            end: IN_FILE - LEAST_IN_FILE,
             ..Spill::new(std::env::temp_dir())
         };
         spill.waiting.store(1, Ordering::Release);
-        assert!(spill.write(b"abc").unwrap().is_none());
-        assert!(spill.write(b"ab").unwrap().is_some());
+        let too_long = [0; 4097];
+        assert!(spill.write(&too_long).unwrap().is_none());
+        assert!(spill.write(b"a").unwrap().is_some());
+        assert!(
+            spill.write(b"b").unwrap().is_none(),
+            "small ones take a place of their own"
+        );
     }
 }
