@@ -276,12 +276,18 @@ mod tests {
             }
         }
 
-        /// What the first reader gets of these keys. A few line ends follow them, so that it gets something.
-        fn reads(&mut self, keys: &[u8]) -> Vec<u8> {
+        /// What the first reader gets of these keys. A few line ends follow them, so that it gets something; `None` where
+        /// nothing comes all the same.
+        fn reads(&mut self, keys: &[u8]) -> Option<Vec<u8>> {
             self.keyboard.write_all(&[keys, b"\n\r\n\r\n"].concat()).unwrap();
-            let mut buffer = [0; 8192];
-            let count = self.reader.read(&mut buffer).unwrap();
-            buffer[..count].to_vec()
+            let (sender, read) = std::sync::mpsc::channel();
+            let mut reader = self.reader.try_clone().unwrap();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 8192];
+                let count = reader.read(&mut buffer).unwrap_or_default();
+                sender.send(buffer[..count].to_vec()).unwrap_or_default();
+            });
+            read.recv_timeout(std::time::Duration::from_secs(10)).ok()
         }
     }
 
@@ -364,7 +370,14 @@ mod tests {
             // Settings can leave no key that ends a line.
             let Some((used, line)) = foreseen(&terminal.settings, &keys) else { return Ok(()) };
             keys.truncate(used);
-            prop_assert_eq!(terminal.reads(&keys), line, "{:?} {:?}", settings, keys.escape_ascii().to_string());
+            let Some(read) = terminal.reads(&keys) else {
+                // Once in some thousand times the kernel loses all that comes behind a signal's key.
+                let controls = [control::INTR, control::QUIT, control::SUSP];
+                let signals = |key: &u8| controls.iter().any(|signal| terminal.settings.is(*signal, *key));
+                prop_assert!(keys.iter().any(signals), "{:?} {:?}", settings, keys);
+                return Ok(());
+            };
+            prop_assert_eq!(read, line, "{:?} {:?}", settings, keys.escape_ascii().to_string());
         }
     }
 }
