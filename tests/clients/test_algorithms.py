@@ -44,4 +44,4 @@ def test_a_client_that_knows_nothing_better_is_not_served(bastion: Bastion, opti
 
 def test_only_the_methods_that_are_configured_are_offered(bastion: Bastion) -> None:
     answer = bastion.ssh("alice@web-1", "-o", "PreferredAuthentications=none", "true")
-    assert "Permission denied (publickey)." in answer.stderr, answer
+    assert "Permission denied (publickey,keyboard-interactive,password)." in answer.stderr, answer
