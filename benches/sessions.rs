@@ -79,8 +79,6 @@ async fn main() {
 /// A bastion in front of the target in this process, with the host key of another that is not used.
 fn in_front_of(port: u16) -> World {
     World::with(|config| {
-        let house = env!("CARGO_MANIFEST_DIR");
-        config.risk = format!("rules = [\"{house}/config/rules.toml\"]\nmodel = \"{house}/models/risk.onnx\"\n");
         config.allow_everything();
         config.server += "max_sessions = 5000\nmax_sessions_per_user = 5000\nsession_notice = \"\"\n";
         config.targets = config

@@ -211,8 +211,6 @@ struct Sample {
 impl Bench {
     fn set_up(size: u64) -> Self {
         let world = World::with(|config| {
-            let house = env!("CARGO_MANIFEST_DIR");
-            config.risk = format!("rules = [\"{house}/config/rules.toml\"]\nmodel = \"{house}/models/risk.onnx\"\n");
             config.allow_everything();
             config.policies = config.policies.replace("\"exec\"]", "\"exec\", \"sftp\", \"scp\"]");
         });

@@ -13,6 +13,7 @@ mod shells;
 mod table;
 
 use super::options::{has_flag, names_any, own_options};
+use super::wrappers::SUDO_VALUES;
 use super::{Script, SimpleCommand};
 use crate::domain::Dialect;
 
@@ -142,9 +143,6 @@ fn read_by(command: &SimpleCommand, script: &Script, index: usize) -> Option<Std
         Reaches::Nothing => None,
     }
 }
-
-/// Options of `sudo` and of `sshpass` that take a value.
-const SUDO_VALUES: &str = "ugChpRTtrDU";
 
 /// Whether the first line on the standard input of `script` may be a password: `sudo -S` reads one there, `sshpass` and
 /// `login`, and `su` for anybody but root. It may as well be a command, where none is needed.

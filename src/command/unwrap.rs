@@ -4,7 +4,7 @@ use super::code;
 use super::launch;
 use super::options::{cluster, has_flag, names_any, own_options, takes_next};
 use super::token::is_name;
-use super::wrappers::{REMOTES, RUNUSER, WATCH, WRAPPERS, Wrapper};
+use super::wrappers::{REMOTES, RUNUSER, SUDO_VALUES, WATCH, WRAPPERS, Wrapper};
 use super::{SimpleCommand, Word};
 use crate::domain::Dialect;
 
@@ -18,9 +18,6 @@ pub(super) enum Inside {
     /// Something that cannot be known.
     Unknown,
 }
-
-/// Options of `sudo` that take a value.
-pub(super) const SUDO_VALUES: &str = "ugChpRTtrDU";
 
 const SHELLS: &[&str] = &[
     "sh",

@@ -23,6 +23,9 @@ impl Wrapper {
     };
 }
 
+/// Options of `sudo` that take a value.
+pub(super) const SUDO_VALUES: &str = "ugChpRTtrDU";
+
 /// Wrappers whose command follows their options and operands.
 pub(super) const WRAPPERS: &[Wrapper] = &[
     Wrapper {
@@ -67,7 +70,7 @@ pub(super) const WRAPPERS: &[Wrapper] = &[
     },
     Wrapper {
         names: &["sudo", "sudo-rs"],
-        short: "ugChpRTtrDU",
+        short: SUDO_VALUES,
         long: &[
             "--user",
             "--group",

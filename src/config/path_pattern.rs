@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
 use super::glob::glob_matches;
+use crate::domain::is_step;
 
 /// What stands for any number of directories, or none.
 const ANY_DEPTH: &str = "**";
@@ -21,7 +22,7 @@ impl PathPattern {
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let parts = text.strip_prefix('/')?.split('/');
-        let is_part = |part: &str| !matches!(part, "" | "." | "..") && (part == ANY_DEPTH || !part.contains(ANY_DEPTH));
+        let is_part = |part: &str| is_step(part) && (part == ANY_DEPTH || !part.contains(ANY_DEPTH));
         (text == "/" || parts.clone().all(is_part)).then(|| Self { text: text.to_owned() })
     }
 

@@ -13,7 +13,7 @@ pub use access::{Access, Touch};
 pub use history::History;
 pub use id::{CommandId, CommandUid, SessionId};
 pub use name::{Name, NameError};
-pub use path::absolute_path;
+pub use path::{absolute_path, is_step};
 pub use text::{printable, printable_line};
 pub use time::whole_millis;
 pub use vocabulary::{

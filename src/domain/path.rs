@@ -20,6 +20,12 @@ pub fn absolute_path(path: &str, home: Option<&str>) -> Option<String> {
     Some(format!("/{}", parts.join("/")))
 }
 
+/// Whether a part of a path leads one step down, and is none that stands for nothing or leads up.
+#[must_use]
+pub fn is_step(part: &str) -> bool {
+    !matches!(part, "" | "." | "..")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

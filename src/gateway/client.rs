@@ -76,7 +76,7 @@ pub(super) struct Client {
     /// Held until authentication: the place at the door.
     stranger: Option<Stranger>,
     login: Login,
-    /// Who came by another connection is who they are there, whatever they prove here.
+    /// Who came by another connection is who they are there: nothing is proved here.
     jump: Option<Box<Jump>>,
     life: Life,
     identity: Option<Identity>,
@@ -351,7 +351,7 @@ impl Handler for Client {
             return Ok(());
         };
         reply.accept().await;
-        let directory = self.shared.gate.engine().config.server.state_dir.clone();
+        let directory = self.shared.spill_directory();
         let (ear, mut voice) = user::split(channel, session.handle(), closed.clone(), directory);
         voice.count_as_use(self.life.usage.clone());
         self.shared.tasks.spawn(async move {

@@ -92,12 +92,8 @@ pub(super) async fn serve(
 ) {
     let (ear, voice) = channel.split();
     let life = Life::within(&closed);
-    let directory = shared.gate.engine().config.server.state_dir.clone();
-    let stream = jump_stream::new(
-        Intake::spilling(ear, directory),
-        voice.make_writer(),
-        life.ended.clone(),
-    );
+    let intake = Intake::spilling(ear, shared.spill_directory());
+    let stream = jump_stream::new(intake, voice.make_writer(), life.ended.clone());
     let config = inner_config(&shared, &jump.target);
     let arrival = Arrival::Jump(Box::new(jump));
     let client = Client::new(shared, peer, arrival, life.clone());

@@ -116,13 +116,18 @@ struct Shared {
     counters: Arc<Counters>,
     live: LiveSessions,
     own_execs: Arc<OwnExecs>,
-    /// The public halves of the host keys, as they stand in SSH messages.
-    host_keys: Vec<Vec<u8>>,
     /// The users whom forwarded agents were asked to log in as.
     lent: forward::Lent,
     tasks: TaskTracker,
     /// Cancelled when every connection must end.
     stopping: CancellationToken,
+}
+
+impl Shared {
+    /// Where what clients send faster than it is taken waits.
+    fn spill_directory(&self) -> PathBuf {
+        self.gate.engine().config.server.state_dir.clone()
+    }
 }
 
 impl Gateway {
@@ -142,10 +147,7 @@ impl Gateway {
             };
             listeners.push(TcpListener::bind(address).await.map_err(listen)?);
         }
-        let public = keys.public_host_keys();
-        let host_keys = public.iter().filter_map(|key| key.to_bytes().ok()).collect();
         let shared = Shared {
-            host_keys,
             lent: forward::Lent::default(),
             server_config: ssh::server_config(settings, keys.host.clone()),
             keys,

@@ -20,6 +20,8 @@ const MIN_RSA_BITS: u32 = 3072;
 pub(super) struct OwnKeys {
     /// What it shows to users.
     pub host: Vec<PrivateKey>,
+    /// The public halves of those, as they stand in SSH messages.
+    pub host_blobs: Vec<Vec<u8>>,
     /// Signs host certificates for those who come by `ProxyJump`.
     pub host_ca: PrivateKey,
     /// Signs user certificates for targets.
@@ -47,8 +49,11 @@ impl OwnKeys {
             }),
             loaded => loaded,
         };
+        let host: Vec<_> = settings.host_keys.iter().map(load_host_key).collect::<Result<_, _>>()?;
+        let blobs = host.iter().filter_map(|key| key.public_key().to_bytes().ok());
         Ok(Self {
-            host: settings.host_keys.iter().map(load_host_key).collect::<Result<_, _>>()?,
+            host_blobs: blobs.collect(),
+            host,
             host_ca: load(&settings.host_ca)?,
             user_ca: load(&settings.user_ca)?,
         })

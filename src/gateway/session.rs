@@ -1,7 +1,6 @@
 //! One SSH connection of a user to one target: what its channels share.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -109,11 +108,6 @@ impl TargetSession {
             self.agent.get_or_init(|| self.user_handle().clone());
         }
         wanted
-    }
-
-    /// Where what is sent faster than it is taken waits.
-    pub(super) fn spill_directory(&self) -> PathBuf {
-        self.gate().engine().config.server.state_dir.clone()
     }
 
     /// Whether the policy lists a channel here, for anything at all.

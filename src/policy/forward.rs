@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::config::{Policy, Target, glob_matches};
-use crate::domain::Access;
+use crate::domain::{Access, is_step};
 
 use super::destination::{Destination, Host};
 
@@ -19,11 +19,13 @@ pub(super) fn objection(policy: &Policy, access: &Access) -> Option<String> {
     (!listed).then(|| "its forward_to does not list this".to_owned())
 }
 
-/// Whether a pattern covers an address. No pattern covers a path that leads up again: its `*` stands for `/` too. A pattern of numbers stands for addresses only: `10.0.0.*` is not `10.0.0.evil.com`.
+/// Whether a pattern covers an address. No pattern covers a path that leads up again: its `*` stands for `/` too. A pattern of
+/// numbers stands for addresses only: `10.0.0.*` is not `10.0.0.evil.com`.
 fn covers(pattern: &str, address: &str) -> bool {
     let (host, port) = match Destination::parse(address) {
         Destination::Socket(path) => {
-            return pattern.starts_with('/') && leads_down(&path) && glob_matches(pattern, &path);
+            let leads_down = path.split('/').skip(1).all(is_step);
+            return pattern.starts_with('/') && leads_down && glob_matches(pattern, &path);
         }
         Destination::Network { host, port } => (host, port),
     };
@@ -36,11 +38,6 @@ fn covers(pattern: &str, address: &str) -> bool {
         Host::Name(name) => !is_numeric(host_pattern) && glob_matches(host_pattern, name),
     };
     matches_host && glob_matches(port_pattern, &port)
-}
-
-fn leads_down(path: &str) -> bool {
-    let mut parts = path.split('/').skip(1);
-    parts.all(|part| !["", ".", ".."].contains(&part))
 }
 
 fn is_numeric(pattern: &str) -> bool {

@@ -7,22 +7,8 @@ use crate::harness::{Config, Row, Stream, World};
 
 /// Every way to move files is for everybody; `rules` are the policy's own about files.
 fn files(rules: &str) -> impl FnOnce(&mut Config) {
-    let policies = POLICY.replace("RULES", rules);
-    |config| config.policies = policies
+    move |config| config.move_files("files", r#""exec", "sftp", "scp", "rsync", "git""#, rules)
 }
-
-const POLICY: &str = r#"
-[[policies]]
-name = "files"
-users = ["*"]
-channels = ["exec", "sftp", "scp", "rsync", "git"]
-low = "allow"
-medium = "allow"
-high = "confirm"
-critical = "deny"
-unknown = "deny"
-files = [RULES]
-"#;
 
 /// How a program ended, and what it said.
 #[derive(Debug)]

@@ -3,8 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::World;
-use crate::harness::wait::eventually;
+use crate::harness::{World, eventually};
 
 /// More than all windows, queues and pipes on the way take together.
 const MUCH: usize = 64 << 20;

@@ -5,22 +5,8 @@ use std::process::Command;
 
 use crate::harness::{Config, Row, World};
 
-const POLICY: &str = r#"
-[[policies]]
-name = "moves"
-users = ["*"]
-channels = [CHANNELS]
-low = "allow"
-medium = "allow"
-high = "confirm"
-critical = "deny"
-unknown = "deny"
-files = [RULES]
-"#;
-
 fn moves(channels: &str, rules: &str) -> impl FnOnce(&mut Config) {
-    let policies = POLICY.replace("CHANNELS", channels).replace("RULES", rules);
-    |config| config.policies = policies
+    move |config| config.move_files("moves", channels, rules)
 }
 
 const ALL: &str = r#""exec", "sftp", "scp", "rsync", "git""#;

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::super::options::{has_flag, names_any};
 use super::super::splitter::secret_lines_of;
-use super::super::unwrap::SUDO_VALUES;
+use super::super::wrappers::SUDO_VALUES;
 use super::super::{Redirection, Script, SimpleCommand, Word};
 use super::{Edit, edit, is_secret_name, mask, piece_end};
 

@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::domain::is_step;
+
 /// Longest host name, bytes; RFC 1035.
 const MAX_HOST: usize = 253;
 /// Longest path of a socket, bytes: `sun_path` on Linux, without the NUL at its end.
@@ -57,8 +59,7 @@ impl Address {
     /// The socket at a path that leads nowhere but down: policies compare paths by their letters.
     pub(in crate::gateway) fn socket(path: &str) -> Result<Self, AddressError> {
         let is_printable = path.len() <= MAX_PATH && !path.chars().any(char::is_control);
-        let parts = path.strip_prefix('/').map(|rest| rest.split('/'));
-        let leads_down = parts.is_some_and(|mut parts| parts.all(|part| !["", ".", ".."].contains(&part)));
+        let leads_down = path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_step));
         (is_printable && leads_down)
             .then(|| Self::Socket(path.to_owned()))
             .ok_or(AddressError::Path)

@@ -73,7 +73,7 @@ impl Relay<'_> {
                 request @ Request::Identities => self.ask(&message, &request).await?,
                 Request::Sign { key, data } => self.sign(&message, key, data).await?,
                 Request::Bind { host_key } => {
-                    self.logs_in_here |= self.session.shared.host_keys.iter().any(|own| own == host_key);
+                    self.logs_in_here |= self.bastion(&self.session.gate().engine()).is_host_key(host_key);
                     failure()
                 }
                 Request::Other => failure(),
@@ -146,7 +146,7 @@ impl Relay<'_> {
 
     fn bastion<'b>(&'b self, engine: &'b Engine) -> Bastion<'b> {
         Bastion {
-            host_keys: &self.session.shared.host_keys,
+            host_keys: &self.session.shared.keys.host_blobs,
             users: &engine.config.users,
         }
     }

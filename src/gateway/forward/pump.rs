@@ -32,7 +32,7 @@ impl<M: From<(ChannelId, ChannelMsg)> + Send + Sync + 'static> Side<M> {
     pub(super) fn new(channel: Channel<M>, session: &TargetSession) -> Self {
         let (half, voice) = channel.split();
         Self {
-            ear: Intake::forwarded(half, session.spill_directory()),
+            ear: Intake::forwarded(half, session.shared.spill_directory()),
             voice,
         }
     }

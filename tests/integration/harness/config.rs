@@ -18,6 +18,20 @@ critical = "confirm"
 unknown = "allow"
 "#;
 
+/// Everybody may move files by the channels, apart from what the rules say of them.
+const POLICY_FILES: &str = r#"
+[[policies]]
+name = "NAME"
+users = ["*"]
+channels = [CHANNELS]
+low = "allow"
+medium = "allow"
+high = "confirm"
+critical = "deny"
+unknown = "deny"
+files = [RULES]
+"#;
+
 /// The parts of a configuration; each is TOML, but for the names.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -66,6 +80,12 @@ impl Config {
     /// Lets every command run unasked.
     pub(crate) fn allow_everything(&mut self) {
         self.policies = self.policies.replace("\"confirm\"", "\"allow\"");
+    }
+
+    /// Has one policy, of this name, for those who move files by `channels`; `rules` are what it says of files.
+    pub(crate) fn move_files(&mut self, name: &str, channels: &str, rules: &str) {
+        let policy = POLICY_FILES.replace("NAME", name).replace("CHANNELS", channels);
+        self.policies = policy.replace("RULES", rules);
     }
 
     /// Asks about what cannot be known.

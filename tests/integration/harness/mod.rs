@@ -10,7 +10,7 @@ mod process;
 pub(crate) mod record;
 mod sshd;
 mod stream;
-pub(crate) mod wait;
+mod wait;
 
 pub(crate) use askpass::Askpass;
 pub(crate) use bastion::{Bastion, serve};
