@@ -23,7 +23,7 @@ impl Gate {
     ) -> Result<Ending, Refusal> {
         let mut case = self.assess(request)?;
         let id = self.record(&case).await?;
-        let permit = self.permit(&mut case, id, observer, intercept).await?;
+        let permit = Box::pin(self.permit(&mut case, id, observer, intercept)).await?;
         let ending = intercept.run(permit).await;
         self.finish_access(id, &ending).await;
         Ok(ending)

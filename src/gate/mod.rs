@@ -118,11 +118,12 @@ impl Gate {
     ) -> Result<Ending, Refusal> {
         let mut case = self.assess(request)?;
         let id = self.record(&case).await?;
-        let permit = self.permit(&mut case, id, observer, intercept).await?;
+        // Boxed, as what passes quickly takes no memory while the command runs.
+        let permit = Box::pin(self.permit(&mut case, id, observer, intercept)).await?;
         let concurrent = self.hosts.started(&case.request.session.target);
         let ending = intercept.run(permit).await;
         self.hosts.ended(&case.request.session.target);
-        self.finish(case, id, &ending, concurrent, observer).await;
+        Box::pin(self.finish(case, id, &ending, concurrent, observer)).await;
         Ok(ending)
     }
 

@@ -137,7 +137,9 @@ pub(super) async fn attend_target(
     match setup.program {
         Program::Exec(command) => Box::pin(exec::attend(session, command, setup.pty, environment, ear, voice)).await,
         Program::Shell => Box::pin(shell::attend(session, setup.pty, environment, ear, voice)).await,
-        Program::Subsystem(name) if name == sftp::SUBSYSTEM => sftp::attend(session, environment, ear, voice).await,
+        Program::Subsystem(name) if name == sftp::SUBSYSTEM => {
+            Box::pin(sftp::attend(session, environment, ear, voice)).await
+        }
         Program::Subsystem(name) => {
             let reason = format!("the subsystem `{}` is not supported", printable(&name));
             refuse(&voice, setup.pty.is_some(), &reason).await

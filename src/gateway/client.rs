@@ -381,9 +381,9 @@ impl Handler for Client {
             return Ok(());
         };
         reply.accept().await;
-        let serving = jump::serve(self.shared.clone(), self.peer, jump, channel, closed.clone());
+        let (shared, peer) = (self.shared.clone(), self.peer);
         self.shared.tasks.spawn(async move {
-            serving.await;
+            jump::serve(shared, peer, jump, channel, closed.clone()).await;
             closed.cancel();
         });
         Ok(())

@@ -14,11 +14,13 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use russh::{ChannelMsg, ChannelReadHalf, Sig};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{AcquireError, Semaphore, mpsc};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::tape::Tape;
@@ -36,6 +38,9 @@ const LEAST_IN_FILE: u64 = 4096;
 const MAX_REQUESTS: usize = 512 * 1024;
 /// What a message without data counts at least, bytes.
 const LEAST_REQUEST: usize = 64;
+/// How long data waits for memory before it goes to the file: a reader who is merely slower makes room in time. Nothing else on
+/// the connection moves meanwhile.
+const MOMENT: Duration = Duration::from_millis(10);
 /// What waits in a file, bytes. Beyond it the user's connection has to wait.
 const IN_FILE: u64 = 1024 * 1024 * 1024;
 /// The share of a file system that waiting data leaves free, as one part in so many.
@@ -67,6 +72,8 @@ struct Room {
     data: Arc<Semaphore>,
     /// Bytes of other messages.
     requests: Arc<Semaphore>,
+    /// Messages that were read, be it from memory or from the file.
+    taken: Arc<AtomicU64>,
 }
 
 /// Where messages come from.
@@ -167,6 +174,7 @@ impl Intake {
         let data = spawn_blocking(move || spilled.read()).await;
         if let Some(read) = self.reading.take() {
             read.free();
+            self.room.taken.fetch_add(1, Ordering::AcqRel);
         }
         match data {
             Ok(Ok(data)) => Some(ChannelMsg::Data { data: data.into() }),
@@ -204,11 +212,18 @@ impl Room {
         Self {
             data: Arc::new(Semaphore::new(in_memory)),
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            taken: Arc::default(),
         }
+    }
+
+    /// Messages that were read.
+    fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Acquire)
     }
 
     /// Gives back the room that a message took.
     fn give_back(&self, message: &ChannelMsg) {
+        self.taken.fetch_add(1, Ordering::AcqRel);
         match data(message) {
             Some(data) => self.data.add_permits(data.len() + BESIDE_DATA),
             None => self.requests.add_permits(weight(message)),
@@ -235,6 +250,8 @@ struct Spill {
     file: Option<Arc<File>>,
     end: u64,
     waiting: Arc<AtomicU64>,
+    /// How much the reader had taken when it was last waited for in vain.
+    in_vain: Option<u64>,
 }
 
 impl Spill {
@@ -244,7 +261,24 @@ impl Spill {
             file: None,
             end: 0,
             waiting: Arc::default(),
+            in_vain: None,
         }
+    }
+
+    /// Waits a moment until memory has room for so many bytes; not once more before the reader has taken something.
+    ///
+    /// # Errors
+    /// Nobody reads any longer.
+    async fn wait_for(&mut self, room: &Room, bytes: u32) -> Result<bool, AcquireError> {
+        if self.in_vain == Some(room.taken()) {
+            return Ok(false);
+        }
+        let Ok(permit) = timeout(MOMENT, room.data.acquire_many(bytes)).await else {
+            self.in_vain = Some(room.taken());
+            return Ok(false);
+        };
+        permit?.forget();
+        Ok(true)
     }
 
     /// Writes data to the file; `None` where there is no room in it.
@@ -329,8 +363,16 @@ async fn keep(message: ChannelMsg, room: &Room, spill: &mut Option<Spill>) -> io
         return Ok(Some(Item::Message(message)));
     }
     if matches!(message, ChannelMsg::Data { .. })
-        && let Some(file) = spill.take()
+        && let Some(mut file) = spill.take()
     {
+        match file.wait_for(room, length).await {
+            Ok(false) => {}
+            Ok(true) => {
+                *spill = Some(file);
+                return Ok(Some(Item::Message(message)));
+            }
+            Err(_unread) => return Ok(None),
+        }
         let (file, written) = write_elsewhere(file, data.to_vec()).await?;
         *spill = Some(file);
         if let Some(spilled) = written {

@@ -25,6 +25,7 @@ mod login;
 mod own_exec;
 mod own_keys;
 mod pool;
+mod read_ahead;
 mod script;
 mod session;
 mod sftp;
@@ -45,7 +46,7 @@ use std::time::Duration;
 
 use russh::server as ssh_server;
 use rustix::net::sockopt;
-use tokio::io::{AsyncRead, AsyncWrite, BufReader};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -65,6 +66,7 @@ use door::{Door, Stranger};
 use live::LiveSessions;
 use own_exec::OwnExecs;
 use own_keys::OwnKeys;
+use read_ahead::ReadAhead;
 
 /// Pause after a failed accept: the process may be out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -286,9 +288,9 @@ fn welcome(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
     if let Err(error) = keep_alive(&socket, server.tcp_keepalive) {
         tracing::debug!(%peer, %error, "cannot have the kernel watch a connection");
     }
-    let serving = serve_connection(shared.clone(), socket, peer, stranger);
+    let serving = shared.clone();
     shared.tasks.spawn(async move {
-        if let Err(error) = serving.await {
+        if let Err(error) = serve_connection(serving, socket, peer, stranger).await {
             tracing::debug!(%peer, %error, "a connection ended");
         }
     });
@@ -304,7 +306,7 @@ async fn serve_connection(
     let life = Life::within(&shared.stopping);
     let client = Client::new(shared.clone(), peer, Arrival::Door(stranger), life.clone());
     let config = shared.server_config.clone();
-    let socket = BufReader::with_capacity(ssh::READ_BUFFER, socket);
+    let socket = ReadAhead::new(socket);
     // The session loop may stand still in a write: only the socket's end wakes it for sure.
     let hang_up = || {
         if let Err(error) = hang_up.shutdown(Shutdown::Both) {

@@ -177,7 +177,7 @@ impl TargetSession {
     /// A connection to the target; the first is made at the first call.
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, ConnectError> {
         let connect = || async {
-            let connection = self.connect().await?;
+            let connection = Box::pin(self.connect()).await?;
             drop(self.pool.add(connection.clone()));
             Ok(connection)
         };
@@ -190,7 +190,7 @@ impl TargetSession {
 
     /// The connection to the target that forwards use; made at the first call.
     pub(super) async fn forwards_connection(&self) -> Result<Arc<Connection>, ConnectError> {
-        match self.forwards.get_or_try_init(|| self.connect()).await {
+        match self.forwards.get_or_try_init(|| Box::pin(self.connect())).await {
             Ok(connection) if is_usable(connection) => Ok(connection.clone()),
             Ok(_ended) => self.remaining().ok_or_else(|| self.end()),
             Err(error) => {

@@ -9,8 +9,6 @@ use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, client, compression
 
 use crate::config::{Algorithms, Server};
 
-/// Size of the read buffers around sockets, bytes: a fifth of the system calls at this size.
-pub(super) const READ_BUFFER: usize = 256 * 1024;
 /// Channel window, bytes: larger ones slow uploads down.
 const WINDOW: u32 = 2 * 1024 * 1024;
 /// Failed attempts at authentication on one connection: six, and the one of `none` that every client begins with.

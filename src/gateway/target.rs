@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use russh::client::{self, ChannelOpenHandle, Msg};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelOpenFailure, Names};
-use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -17,7 +16,8 @@ use crate::config::{Address, HostTrust, LoginWith, Server, Target};
 use super::forward::{self, Invited, Purpose, Visitor};
 use super::host_check::{Distrust, Expected};
 use super::login::{Credential, LoginError, Means};
-use super::ssh::{self, READ_BUFFER};
+use super::read_ahead::ReadAhead;
+use super::ssh;
 
 /// Time to connect, exchange keys and log in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -117,7 +117,7 @@ impl Connection {
         };
         let verifier = Verifier::new(Expected::of(target, trust, never), visitors);
         let (shown, software) = (verifier.shown.clone(), verifier.software.clone());
-        let socket = BufReader::with_capacity(READ_BUFFER, connect(target).await?);
+        let socket = ReadAhead::new(connect(target).await?);
         let connecting = client::connect_stream(config, socket, verifier).await;
         let mut handle = connecting.map_err(|error| refused_host(name(), &shown, error))?;
         credential

@@ -41,9 +41,8 @@ impl Client {
         let Some(over) = self.enter(channel.id(), true) else {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
-        let connecting = forward::connect(session, address, channel, reply);
         self.shared.tasks.spawn(async move {
-            connecting.await;
+            forward::connect(session, address, channel, reply).await;
             over.cancel();
         });
     }

@@ -87,7 +87,7 @@ where
             visitor.reply.reject(ChannelOpenFailure::ResourceShortage).await;
             continue;
         };
-        let admitting = admit(session.clone(), visitor);
+        let admitting = Box::pin(admit(session.clone(), visitor));
         session.shared.tasks.spawn(async move {
             admitting.await;
             drop(place);
