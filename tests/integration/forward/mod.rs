@@ -8,6 +8,7 @@ use crate::harness::client::Running;
 use crate::harness::{Row, World, eventually, free_port};
 
 mod agent;
+mod editor;
 mod environment;
 mod local;
 mod remote;
