@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::domain::printable_line;
 
 use super::Shared;
-use super::auth::{Answer, Identity, Login, Question};
+use super::auth::{Answer, Identity, Login, Proof, Question};
 use super::channel;
 use super::door::Stranger;
 use super::environment::Asked;
@@ -27,7 +27,7 @@ use super::forward::Address;
 use super::idle::Usage;
 use super::jump::{self, Jump};
 use super::live::Live;
-use super::session::Origin;
+use super::session::{Origin, Way};
 use super::user;
 
 /// Channels that a client may have open at once on one connection.
@@ -324,6 +324,8 @@ impl Handler for Client {
                 let origin = Origin {
                     peer: self.peer,
                     client_version,
+                    proved_by: identity.proofs.iter().map(Proof::description).collect(),
+                    way: if self.jump.is_some() { Way::ProxyJump } else { Way::Name },
                     handle: session.handle(),
                 };
                 channel::Purpose::of(&self.shared, &identity, origin, &self.life.ended)

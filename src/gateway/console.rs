@@ -24,7 +24,7 @@ use super::address::Destination;
 use super::auth::Identity;
 use super::channel::{self, Program, Setup, refusal};
 use super::intake::Intake;
-use super::session::{Origin, TargetSession};
+use super::session::{Origin, TargetSession, Way};
 use super::user::{Gone, PtyRequest, REFUSED, Size, Voice, refuse};
 use list::Entry;
 use menu::{Asked, Menu};
@@ -208,7 +208,10 @@ impl Console {
             self.who.user.clone(),
             target,
             login,
-            self.origin.clone(),
+            Origin {
+                way: Way::Console,
+                ..self.origin.clone()
+            },
             self.ended.child_token(),
         )))
     }

@@ -39,8 +39,10 @@ const MAX_REQUESTS: usize = 512 * 1024;
 /// What a message without data counts at least, bytes.
 const LEAST_REQUEST: usize = 64;
 /// How long data waits for memory before it goes to the file: a reader who is merely slower makes room in time. Nothing else on
-/// the connection moves meanwhile.
+/// the connection may move meanwhile ...
 const MOMENT: Duration = Duration::from_millis(10);
+/// ... so after each wait in vain the reader must take twice as much before the next, up to two to this power.
+const LEAST_PATIENCE: u32 = 6;
 /// What waits in a file, bytes. Beyond it the user's connection has to wait.
 const IN_FILE: u64 = 1024 * 1024 * 1024;
 /// The share of a file system that waiting data leaves free, as one part in so many.
@@ -250,8 +252,10 @@ struct Spill {
     file: Option<Arc<File>>,
     end: u64,
     waiting: Arc<AtomicU64>,
-    /// How much the reader had taken when it was last waited for in vain.
-    in_vain: Option<u64>,
+    /// How often in a row the reader was waited for in vain.
+    in_vain: u32,
+    /// It is waited for again once it has taken so many messages in all.
+    patient_from: u64,
 }
 
 impl Spill {
@@ -261,23 +265,27 @@ impl Spill {
             file: None,
             end: 0,
             waiting: Arc::default(),
-            in_vain: None,
+            in_vain: 0,
+            patient_from: 0,
         }
     }
 
-    /// Waits a moment until memory has room for so many bytes; not once more before the reader has taken something.
+    /// Waits a moment until memory has room for so many bytes, and says whether it had. One who has stopped reading is waited for
+    /// once.
     ///
     /// # Errors
     /// Nobody reads any longer.
     async fn wait_for(&mut self, room: &Room, bytes: u32) -> Result<bool, AcquireError> {
-        if self.in_vain == Some(room.taken()) {
+        if room.taken() < self.patient_from {
             return Ok(false);
         }
         let Ok(permit) = timeout(MOMENT, room.data.acquire_many(bytes)).await else {
-            self.in_vain = Some(room.taken());
+            self.in_vain = (self.in_vain + 1).min(LEAST_PATIENCE);
+            self.patient_from = room.taken() + (1 << self.in_vain);
             return Ok(false);
         };
         permit?.forget();
+        self.in_vain = 0;
         Ok(true)
     }
 
@@ -502,6 +510,46 @@ mod tests {
         assert!(keep(text("abc"), &room, &mut none).await.unwrap().is_some());
         let end = keep(ChannelMsg::Eof, &room, &mut none).await;
         assert!(matches!(end, Ok(Some(Item::Message(ChannelMsg::Eof)))));
+    }
+
+    #[tokio::test]
+    async fn a_reader_is_waited_for_again_once_it_has_taken_enough() {
+        let (room, mut spill) = (Room::of(0), Spill::new(std::env::temp_dir()));
+        for taken in [2, 4, 8, 16, 32, 64, 64, 64] {
+            assert!(!spill.wait_for(&room, 1).await.unwrap(), "nothing was taken");
+            room.data.add_permits(1);
+            assert!(
+                !spill.wait_for(&room, 1).await.unwrap(),
+                "too little was taken to be waited for"
+            );
+            room.data.forget_permits(1);
+            room.taken.fetch_add(taken, Ordering::AcqRel);
+        }
+        room.data.add_permits(1);
+        assert!(spill.wait_for(&room, 1).await.unwrap());
+        assert_eq!(spill.in_vain, 0, "patient again");
+    }
+
+    #[tokio::test]
+    async fn a_reader_who_takes_makes_room_in_memory() {
+        let (said, mut intake) = Intake::played();
+        let (room, mut spill) = (intake.room.clone(), Some(Spill::new(std::env::temp_dir())));
+        let room_for_one = BESIDE_DATA + 3;
+        room.data.forget_permits(IN_MEMORY - room_for_one);
+        said.send(text("abc")).unwrap();
+        while room.data.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let reading = async {
+            assert!(intake.next().await.is_some());
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            kept = keep(text("def"), &room, &mut spill) => {
+                assert!(matches!(kept, Ok(Some(Item::Message(_)))), "not in the file");
+            }
+            () = reading => {}
+        }
     }
 
     #[test]

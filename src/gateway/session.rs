@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use russh::server::Handle;
+use serde::Serialize;
+use serde_json::json;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -32,8 +34,24 @@ pub(super) struct Origin {
     pub peer: SocketAddr,
     /// What the client calls itself, made printable.
     pub client_version: String,
+    /// What proved who they are, in words.
+    pub proved_by: Vec<String>,
+    /// How they name the target.
+    pub way: Way,
     /// The connection itself, to open channels on.
     pub handle: Handle,
+}
+
+/// How a user names the target that they come to.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Way {
+    /// In the user name of the connection.
+    Name,
+    /// As the destination of a `ProxyJump`.
+    ProxyJump,
+    /// In the menu of the console.
+    Console,
 }
 
 /// One SSH connection of a user to one target.
@@ -148,7 +166,7 @@ impl TargetSession {
             login: Some(self.login.clone()),
             client_address: self.origin.peer.to_string(),
             client_version: self.origin.client_version.clone(),
-            channel_info: None,
+            channel_info: Some(json!({ "way": self.origin.way, "authentication": self.origin.proved_by })),
             started_at: Timestamp::now(),
         }
     }

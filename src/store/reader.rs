@@ -149,6 +149,7 @@ pub struct SessionSummary {
     pub started_at: String,
     pub ended_at: Option<String>,
     pub end_reason: Option<String>,
+    pub channel_info: Value,
     pub commands: i64,
     pub recordings: i64,
 }
@@ -269,7 +270,7 @@ const LOG: &str = "SELECT id, uid, timestamp, user_id, target, login, channel, c
     actual_impact FROM command_executions WHERE";
 
 const SESSIONS: &str = "SELECT id, user_id, target, login, client_address, client_version, state, started_at, ended_at,
-    end_reason, (SELECT count(*) FROM command_executions WHERE session_id = sessions.id),
+    end_reason, channel_info, (SELECT count(*) FROM command_executions WHERE session_id = sessions.id),
     (SELECT count(*) FROM recordings WHERE session_id = sessions.id) FROM sessions WHERE";
 
 const RECORDINGS: &str = "SELECT session_id, channel, path, state, state_reason, started_at, ended_at, bytes, went_on
@@ -367,8 +368,9 @@ fn session_summary(row: &Row<'_>) -> rusqlite::Result<SessionSummary> {
         started_at: row.get(7)?,
         ended_at: row.get(8)?,
         end_reason: row.get(9)?,
-        commands: row.get(10)?,
-        recordings: row.get(11)?,
+        channel_info: column("channel_info", row.get_ref(10)?),
+        commands: row.get(11)?,
+        recordings: row.get(12)?,
     })
 }
 
@@ -405,6 +407,7 @@ const JSON: &[&str] = &[
     "system_context",
     "system_context_after",
     "impact_evidence",
+    "channel_info",
 ];
 
 /// Columns that hold truth values.

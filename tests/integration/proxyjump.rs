@@ -2,7 +2,9 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
 
 use crate::harness::{Child, Config, Key, READY, RISKY, Ssh, Terminal, World, eventually};
 
@@ -100,6 +102,31 @@ fn a_command_runs_by_the_printed_configuration_and_is_on_record() {
         (sessions(&world) == [ended.clone()]).then_some(())
     });
     assert!(!world.bastion.log().contains("early eof"), "an ordinary end is quiet");
+}
+
+#[test]
+fn a_session_says_how_its_user_came_and_what_proved_them() {
+    let world = World::new();
+    assert_eq!(world.alice().run("true").code, 0);
+    assert_eq!(alice(&world, "web-1").run("true").code, 0);
+    let listed = world.bastion.opspilot(&["sessions", "--json"]);
+    let listed: Vec<Value> = serde_json::from_slice(&listed.stdout).unwrap();
+    let ways: Vec<&Value> = listed.iter().map(|session| &session["channel_info"]["way"]).collect();
+    assert_eq!(ways, ["proxyjump", "name"], "newest first");
+    let key = ssh_keygen_fingerprint(&world.bastion.dir().join("alice.pub"));
+    for session in &listed {
+        assert_eq!(
+            session["channel_info"]["authentication"],
+            json!([format!("publickey {key}")])
+        );
+    }
+}
+
+/// What `ssh-keygen -l` calls a key.
+fn ssh_keygen_fingerprint(public_key: &Path) -> String {
+    let output = Command::new("ssh-keygen").arg("-lf").arg(public_key).output().unwrap();
+    let line = String::from_utf8(output.stdout).unwrap();
+    line.split_whitespace().nth(1).unwrap().to_owned()
 }
 
 #[test]

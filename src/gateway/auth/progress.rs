@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use russh::keys::HashAlg;
 use russh::keys::ssh_key::public::KeyData;
 
 use crate::config::{AuthMethod, PasswordHash, Restrictions, TotpSecret, User};
@@ -27,6 +28,17 @@ impl Proof {
             Self::Key(_) | Self::Certificate(_) => AuthMethod::PublicKey,
             Self::Password(_) => AuthMethod::Password,
             Self::Code(_) => AuthMethod::Totp,
+        }
+    }
+
+    /// What it is, for the record: nothing of it is a secret.
+    pub(in crate::gateway) fn description(&self) -> String {
+        let fingerprint = |key: &KeyData| key.fingerprint(HashAlg::Sha256);
+        match self {
+            Self::Key(key) => format!("publickey {}", fingerprint(key)),
+            Self::Certificate(ca) => format!("certificate of {}", fingerprint(ca)),
+            Self::Password(_) => "password".to_owned(),
+            Self::Code(_) => "totp".to_owned(),
         }
     }
 
