@@ -359,7 +359,7 @@ fn copy_at_pace(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
         to.write_all(&piece[..length])?;
         moved += length;
         let due = Duration::from_secs_f64(moved as f64 / PACE);
-        std::thread::sleep(due.saturating_sub(began.elapsed()));
+        harness::pause(due.saturating_sub(began.elapsed()));
     }
 }
 

@@ -83,7 +83,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_that_arrives_is_read_in_pieces_of_any_size_until_the_end() {
-        let sent: Vec<u8> = (0..3 * MOST).map(|number| (number % 251) as u8).collect();
+        let sent: Vec<u8> = (0..=250).cycle().take(3 * MOST).collect();
         let (mut far, near) = duplex(MOST / 2);
         let sending = sent.clone();
         let sender = tokio::spawn(async move { far.write_all(&sending).await.unwrap() });
