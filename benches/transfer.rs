@@ -6,9 +6,10 @@
 //! cargo bench --bench transfer -- 128 7 down up # with 128 MiB, 7 rounds, and these only
 //! ```
 //!
-//! Through real clients and servers on loopback, with aes256-gcm and curve25519. The ways take turns in every round, so that whatever else the
-//! machine does meets all of them. Printed are, for each way: the median rate (or time), the median of its ratio to the direct
-//! way of the same round with the interval that holds 95% of 2,000 resampled medians, and the processor time of the bastion.
+//! Through real clients and servers on loopback, with aes256-gcm and curve25519. The ways take turns in every round, so that
+//! whatever else the machine does meets all of them. Printed are, for each way: the median rate (or time), the median of its
+//! ratio to the direct way of the same round with the interval that holds 95% of 2,000 resampled medians, and the processor
+//! time of the bastion.
 //! `down 1G` and `up 1G` move no more than 1 Gbit/s.
 
 #![allow(dead_code, unused_imports, reason = "what the tests stand on is used in part")]

@@ -176,7 +176,7 @@ impl Intake {
         let data = spawn_blocking(move || spilled.read()).await;
         if let Some(read) = self.reading.take() {
             read.free();
-            self.room.taken.fetch_add(1, Ordering::AcqRel);
+            self.room.count_taken();
         }
         match data {
             Ok(Ok(data)) => Some(ChannelMsg::Data { data: data.into() }),
@@ -223,9 +223,13 @@ impl Room {
         self.taken.load(Ordering::Acquire)
     }
 
+    fn count_taken(&self) {
+        self.taken.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Gives back the room that a message took.
     fn give_back(&self, message: &ChannelMsg) {
-        self.taken.fetch_add(1, Ordering::AcqRel);
+        self.count_taken();
         match data(message) {
             Some(data) => self.data.add_permits(data.len() + BESIDE_DATA),
             None => self.requests.add_permits(weight(message)),

@@ -1,10 +1,7 @@
 //! An editor that works on a target: a script on the standard input of a shell brings its server up there, and a proxy on the
 //! same connection leads to it.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-
-use super::{assert_echoes, reach};
+use super::{assert_echoes, through_proxy};
 use crate::harness::{World, free_port};
 
 /// What Visual Studio Code's remote extension does, in the same steps: what host is it, is the server there already, install it,
@@ -77,7 +74,10 @@ fn its_start_up_is_not_asked_about_and_its_server_is_reached_on_the_same_connect
         .and_then(|rest| rest.split("==").next());
     let port: u16 = port.unwrap().parse().unwrap();
 
-    assert_echoes(&through_proxy(proxy, port), b"what an editor says to its server");
+    assert_echoes(
+        &through_proxy(proxy, "127.0.0.1", port),
+        b"what an editor says to its server",
+    );
     client.send(b"exit 7\n");
     assert_eq!(client.wait(), 7);
 
@@ -92,17 +92,4 @@ fn its_start_up_is_not_asked_about_and_its_server_is_reached_on_the_same_connect
         assert_eq!((row.state.as_str(), row.user_confirmed), ("finished", None), "{row:#?}");
         assert_eq!(row.exactness, "exact", "{row:#?}");
     }
-}
-
-/// A connection to a port of the target by the proxy, as RFC 1928 says: no authentication, then an address.
-fn through_proxy(proxy: u16, port: u16) -> TcpStream {
-    let mut stream = reach(proxy);
-    stream.write_all(&[5, 1, 0]).unwrap();
-    stream.read_exact(&mut [0; 2]).unwrap();
-    let request = [&[5, 1, 0, 1, 127, 0, 0, 1][..], &port.to_be_bytes()].concat();
-    stream.write_all(&request).unwrap();
-    let mut reply = [0; 10];
-    stream.read_exact(&mut reply).unwrap();
-    assert_eq!(reply[..2], [5, 0], "connected");
-    stream
 }

@@ -6,7 +6,9 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::Stdio;
 use std::sync::mpsc;
 
-use super::{assert_echoes, count, echo, exchange, forwarding, reach, rest, rows_of, service, state_reason, world};
+use super::{
+    assert_echoes, count, echo, exchange, forwarding, reach, rest, rows_of, service, state_reason, through_proxy, world,
+};
 use crate::harness::{Config, World, eventually, free_port};
 
 const LOCAL: &str = "\"local-forward\"";
@@ -88,16 +90,7 @@ fn a_proxy_is_a_forward_for_each_connection() {
     let world = world(LOCAL, "");
     let port = service(echo);
     let (client, proxy) = forwarding(&world, "-D", "{port}");
-    let mut stream = reach(proxy);
-    // RFC 1928: no authentication, then a connection to a name.
-    stream.write_all(&[5, 1, 0]).unwrap();
-    let mut method = [0; 2];
-    stream.read_exact(&mut method).unwrap();
-    let request = [&[5, 1, 0, 3, 9][..], b"localhost", &port.to_be_bytes()].concat();
-    stream.write_all(&request).unwrap();
-    let mut reply = [0; 10];
-    stream.read_exact(&mut reply).unwrap();
-    assert_eq!(reply[..2], [5, 0], "connected");
+    let stream = through_proxy(proxy, "localhost", port);
     assert_echoes(&stream, b"through the proxy");
     drop(stream);
     assert_eq!(world.bastion.row().command, format!("connect localhost:{port}"));

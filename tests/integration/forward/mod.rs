@@ -70,6 +70,20 @@ fn reach(port: u16) -> TcpStream {
     stream
 }
 
+/// A connection to a host and port by a proxy on this machine, as RFC 1928 says: no authentication, then a name.
+fn through_proxy(proxy: u16, host: &str, port: u16) -> TcpStream {
+    let mut stream = reach(proxy);
+    stream.write_all(&[5, 1, 0]).unwrap();
+    stream.read_exact(&mut [0; 2]).unwrap();
+    let length = u8::try_from(host.len()).unwrap();
+    let request = [&[5, 1, 0, 3, length][..], host.as_bytes(), &port.to_be_bytes()].concat();
+    stream.write_all(&request).unwrap();
+    let mut reply = [0; 10];
+    stream.read_exact(&mut reply).unwrap();
+    assert_eq!(reply[..2], [5, 0], "connected");
+    stream
+}
+
 /// Everything that comes until the end; an end by a reset is one.
 fn rest(mut stream: &TcpStream) -> Vec<u8> {
     let mut all = Vec::new();
