@@ -107,7 +107,16 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "context_after_missing",
         ],
     ),
-    ("Feedback", &["feedback_rating", "user_feedback"]),
+    (
+        "Feedback",
+        &[
+            "feedback_rating",
+            "user_feedback",
+            "feedback_by",
+            "feedback_at",
+            "ratings",
+        ],
+    ),
     (
         "Record",
         &[

@@ -45,7 +45,7 @@ pub use flatten::parse;
 pub use opens::{Opens, opens};
 pub use operand::{OperandClass, operand_class};
 pub use pattern::{pattern, pattern_of_redacted};
-pub use redact::{redact, redacted};
+pub use redact::{redact, redact_prose, redacted};
 pub use splitter::{MAX_UNIT, Piece, Splitter};
 pub use stdin::{Interpreted, MAX_TEXT, Stdin, password_on_stdin, program_on_stdin};
 pub use transfer::{Transfer, serves_sftp, transfer};

@@ -6,6 +6,7 @@
 mod fed;
 mod headers;
 mod programs;
+mod prose;
 mod quoted;
 
 use std::borrow::Cow;
@@ -16,6 +17,8 @@ use regex::{Captures, Regex, RegexSet};
 
 use super::scan::element_end;
 use super::{Script, SimpleCommand, Word, parse};
+
+pub use prose::redact_prose;
 
 /// What a secret is replaced by.
 const MASK: &str = "[redacted]";

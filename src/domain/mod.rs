@@ -5,6 +5,7 @@ mod history;
 mod id;
 mod name;
 mod path;
+mod rating;
 mod text;
 mod time;
 mod vocabulary;
@@ -14,6 +15,7 @@ pub use history::History;
 pub use id::{CommandId, CommandUid, SessionId};
 pub use name::{Name, NameError};
 pub use path::{absolute_path, is_step};
+pub use rating::{Rating, RatingError};
 pub use text::{printable, printable_line};
 pub use time::whole_millis;
 pub use vocabulary::{

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::door::ConnectionCounts;
+use super::feedback::Feedback;
 use crate::domain::{
     AnswerChannel, Channel, CommandId, CommandUid, Decision, Exactness, Impact, Level, Name, SessionId, State,
 };
@@ -26,6 +27,7 @@ pub(super) enum Change {
     RecordingBegan(NewRecording),
     RecordingEnded(RecordingId, RecordingEnd),
     ConnectionsCounted(Date, ConnectionCounts),
+    FeedbackGiven(CommandId, Box<Feedback>),
 }
 
 impl Change {
@@ -43,6 +45,7 @@ impl Change {
             Self::RecordingBegan(_) => "recording_began",
             Self::RecordingEnded(..) => "recording_ended",
             Self::ConnectionsCounted(..) => "connections_counted",
+            Self::FeedbackGiven(..) => "feedback_given",
         }
     }
 
@@ -60,6 +63,7 @@ impl Change {
             Self::RecordingBegan(recording) => serde_json::to_string(recording),
             Self::RecordingEnded(id, end) => serde_json::to_string(&json!({ "channel": id.channel, "end": end })),
             Self::ConnectionsCounted(day, counts) => serde_json::to_string(&json!({ "day": day, "counts": counts })),
+            Self::FeedbackGiven(_, feedback) => serde_json::to_string(feedback),
         }
     }
 
@@ -70,7 +74,8 @@ impl Change {
             | Self::Resolved(id, _)
             | Self::Finished(id, _)
             | Self::Amended(id, _)
-            | Self::InputEnded(id, _) => Some(*id),
+            | Self::InputEnded(id, _)
+            | Self::FeedbackGiven(id, _) => Some(*id),
             Self::SessionBegan(_)
             | Self::SessionEnded(..)
             | Self::SnapshotSaved(_)
@@ -93,7 +98,8 @@ impl Change {
             | Self::Amended(..)
             | Self::InputEnded(..)
             | Self::SnapshotSaved(_)
-            | Self::ConnectionsCounted(..) => None,
+            | Self::ConnectionsCounted(..)
+            | Self::FeedbackGiven(..) => None,
         }
     }
 }

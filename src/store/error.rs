@@ -102,6 +102,9 @@ pub enum StoreError {
     /// There is no such recording, or it has ended.
     #[error("recording {0} is not open")]
     RecordingNotOpen(RecordingId),
+    /// There is no such command, or it is not for this person to rate: nobody is told which.
+    #[error("there is no command {0} that you may rate")]
+    NotRateable(CommandId),
     /// The values contradict each other or what is recorded; a defect of the caller.
     #[error("the record refuses contradictory values: {0}")]
     Rejected(String),

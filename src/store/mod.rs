@@ -13,6 +13,7 @@ mod chain;
 mod change;
 mod door;
 mod error;
+mod feedback;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod key;
@@ -41,6 +42,7 @@ pub use change::{
 };
 pub use door::{ConnectionCounts, DayOfConnections};
 pub use error::StoreError;
+pub use feedback::{Comment, CommentError, Feedback, Rater};
 pub use reader::{
     CommandDetail, CommandSummary, Event, LogFilter, Reader, RecordingSummary, SessionFilter, SessionSummary,
 };

@@ -12,9 +12,9 @@ use super::change::{
     Aftermath, Change, End, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot, Outcome,
     RecordingEnd, RecordingId, RecordingState, Resolution, SessionEnd, Start,
 };
-use super::door;
 use super::sql::{count, rfc3339};
 use super::tally::{self, Step, Subject};
+use super::{door, feedback};
 use crate::domain::{CommandId, Impact, SessionId, State};
 
 /// Brings the tables to where they stand after `change`, and gives the counts that moved.
@@ -31,6 +31,7 @@ pub(super) fn project(connection: &Connection, bastion_id: &str, change: &Change
         Change::RecordingBegan(recording) => begin_recording(connection, bastion_id, recording).map(|()| Vec::new()),
         Change::RecordingEnded(id, end) => end_recording(connection, *id, end).map(|()| Vec::new()),
         Change::ConnectionsCounted(day, counts) => door::add(connection, bastion_id, *day, counts).map(|()| Vec::new()),
+        Change::FeedbackGiven(id, given) => feedback::note(connection, *id, given).map(|()| Vec::new()),
     }
 }
 

@@ -108,6 +108,9 @@ pub struct CommandSummary {
     pub exit_signal: Option<String>,
     pub execution_time_ms: Option<i64>,
     pub actual_impact: Option<Impact>,
+    pub feedback_rating: Option<u8>,
+    pub user_feedback: Option<String>,
+    pub feedback_by: Option<String>,
 }
 
 /// One command's whole life: every column by its name, JSON columns as JSON, and the events that made them.
@@ -267,7 +270,7 @@ pub(super) const EVENTS_OF: &str =
 
 const LOG: &str = "SELECT id, uid, timestamp, user_id, target, login, channel, command, exactness, final_risk_level,
     final_risk_score, decision, state, user_confirmed, execution_success, exit_code, exit_signal, execution_time_ms,
-    actual_impact FROM command_executions WHERE";
+    actual_impact, feedback_rating, user_feedback, feedback_by FROM command_executions WHERE";
 
 const SESSIONS: &str = "SELECT id, user_id, target, login, client_address, client_version, state, started_at, ended_at,
     end_reason, channel_info, (SELECT count(*) FROM command_executions WHERE session_id = sessions.id),
@@ -353,6 +356,9 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<CommandSummary> {
         exit_signal: row.get(16)?,
         execution_time_ms: row.get(17)?,
         actual_impact: row.get::<_, Option<String>>(18)?.map(|_| word(row, 18)).transpose()?,
+        feedback_rating: row.get(19)?,
+        user_feedback: row.get(20)?,
+        feedback_by: row.get(21)?,
     })
 }
 
@@ -408,6 +414,7 @@ const JSON: &[&str] = &[
     "system_context_after",
     "impact_evidence",
     "channel_info",
+    "ratings",
 ];
 
 /// Columns that hold truth values.

@@ -20,6 +20,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0004_scripts.sql")),
     M::up(include_str!("../../migrations/0005_access.sql")),
     M::up(include_str!("../../migrations/0006_counters.sql")),
+    M::up(include_str!("../../migrations/0007_feedback.sql")),
 ];
 
 /// `OPIL`, in the file's header: what tells our databases from those of other programs.
@@ -153,4 +154,32 @@ fn refuse_newer(connection: &Connection) -> Result<i64, StoreError> {
 
 fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROWS: &str = "
+        INSERT INTO sessions (id, bastion_id, user_id, roles, client_address, client_version, state, started_at)
+        VALUES ('s', 'b', 'alice', '[]', '192.0.2.7:50022', 'SSH-2.0-x', 'open', '2026-11-22T13:00:00.000000Z');
+        INSERT INTO command_executions (uid, bastion_id, session_id, timestamp, user_id, target, login, channel, host_info,
+            command, command_mac, exactness, command_hash, pattern, pattern_version, decision, state)
+        VALUES ('c', 'b', 's', '2026-11-22T13:00:01.000000Z', 'alice', 'web-1', 'deploy', 'exec', '{}',
+            'ls', '00', 'exact', '9f', 'ls', 1, 'allow', 'running');";
+
+    #[test]
+    fn a_record_of_every_version_is_brought_up_to_date_with_its_rows() {
+        let migrations = Migrations::from_slice(MIGRATIONS);
+        for version in 1..=MIGRATIONS.len() {
+            let mut connection = Connection::open_in_memory().unwrap();
+            migrations.to_version(&mut connection, version).unwrap();
+            connection.execute_batch(ROWS).unwrap();
+            migrations.to_latest(&mut connection).unwrap();
+            let command: String = connection
+                .query_row("SELECT command FROM command_executions", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(command, "ls", "from version {version}");
+        }
+    }
 }

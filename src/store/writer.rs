@@ -100,7 +100,10 @@ impl Writer {
         let changes: Vec<&Change> = batch.iter().map(|(change, _)| change).collect();
         let results = self.commit_or_split(&changes);
         for ((change, reply), result) in batch.into_iter().zip(results) {
-            if let Err(error) = &result {
+            // A number that somebody mistyped is no fault of the record.
+            if let Err(error) = &result
+                && !matches!(error, StoreError::NotRateable(_))
+            {
                 tracing::error!(kind = change.kind(), %error, "the record refused a change");
             }
             // Whoever asked may have stopped waiting.

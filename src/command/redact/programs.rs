@@ -26,8 +26,11 @@ pub(super) struct Place<'a> {
 impl<'a> Call<'a> {
     /// Looks at the arguments once, however many of them are asked about.
     pub(super) fn new(command: &'a SimpleCommand) -> Self {
-        let program = command.program().unwrap_or_default();
-        let arguments = command.arguments();
+        Self::of(command.program().unwrap_or_default(), command.arguments())
+    }
+
+    /// As [`Call::new`], of a program's base name and what stands behind it.
+    pub(super) fn of(program: &'a str, arguments: &'a [Word]) -> Self {
         Self {
             program,
             arguments,

@@ -255,7 +255,7 @@ async fn columns_cannot_contradict_the_state_whoever_writes_them() {
         "state = 'finished', exit_code = 0, exit_signal = 'KILL'",
         "actual_impact = 'none'",
         "state = 'gone'",
-        "feedback_rating = 6",
+        "feedback_rating = 6, feedback_by = 'a', feedback_at = 't', ratings = '{}'",
         "reasons = 'not json'",
     ] {
         let result = outsider.execute(&format!("UPDATE command_executions SET {contradiction}"), []);

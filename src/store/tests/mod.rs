@@ -2,6 +2,7 @@
 
 mod connections;
 mod durability;
+mod feedback;
 mod files;
 mod life;
 mod questions;
