@@ -1,6 +1,7 @@
 //! The console: what `ssh USER@bastion` offers when no target is named. On a terminal a menu, whose channel becomes the
 //! shell of the target that is chosen; otherwise commands.
 
+mod feedback;
 mod history;
 mod keys;
 mod list;
@@ -29,7 +30,7 @@ use super::user::{Gone, PtyRequest, REFUSED, Size, Voice, refuse};
 use list::Entry;
 use menu::{Asked, Menu};
 use window::Window;
-use words::{HELP, Words};
+use words::{HELP, Rated, Words};
 
 /// What `help` says at the menu besides.
 const MENU_HELP: &str = "\
@@ -240,6 +241,7 @@ impl Console {
             Words::Targets(search) => self.targets(&search, pty),
             Words::History(count) => self.history(count, pty).await,
             Words::Confirm(code) => self.confirm(&code),
+            Words::Feedback(rated) => self.feedback(rated).await,
             Words::WhoAmI => self.whoami(),
             Words::Help => yes(HELP.to_owned()),
             Words::Exit => yes(String::new()),
@@ -294,6 +296,13 @@ impl Console {
         let store = self.shared.gate.store().clone();
         let read = spawn_blocking(move || store.reader()?.log(&filter)).await;
         read.unwrap_or(Err(StoreError::Closed))
+    }
+
+    async fn feedback(&self, rated: Rated) -> Reply {
+        match feedback::give(&self.shared.gate, &self.who.user, rated).await {
+            Ok(noted) => yes(noted),
+            Err(reason) => no(&reason),
+        }
     }
 
     fn whoami(&self) -> Reply {

@@ -1,6 +1,6 @@
 //! What the console can be asked, the same words in the menu and as an exec.
 
-use crate::domain::printable_line;
+use crate::domain::{CommandId, Rating, printable_line};
 
 /// Commands of the history that are shown where no number is given.
 const HISTORY: u32 = 20;
@@ -12,6 +12,8 @@ pub(super) const HELP: &str = "\
 targets [TEXT]  the targets that you may reach; all words of TEXT must match
 history [N]     your own last commands, newest first
 confirm CODE    let the command that waits for CODE run
+feedback ID N [TEXT]
+                say how your command ID turned out, from 1 (it did harm) to 5 (all was well)
 whoami          who you are
 help            this page
 exit            leave
@@ -26,12 +28,25 @@ pub(super) enum Words {
     History(u32),
     /// Let the command run that waits for this code.
     Confirm(String),
+    /// Say how a command turned out.
+    Feedback(Rated),
     /// Who one is.
     WhoAmI,
     /// What the console can be asked.
     Help,
     /// Leave.
     Exit,
+}
+
+/// What somebody says of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rated {
+    /// The command.
+    pub id: CommandId,
+    /// How it turned out.
+    pub rating: Rating,
+    /// What they say besides; empty for nothing.
+    pub text: String,
 }
 
 /// Why a line is no command of the console.
@@ -46,6 +61,9 @@ pub(super) enum WordsError {
     /// `history` with anything but a number.
     #[error("say how many: history N, with N from 1 to {MAX_HISTORY}")]
     History,
+    /// `feedback` without a command and a rating.
+    #[error("say which, and how it was: feedback ID N [TEXT], with N from 1 (it did harm) to 5 (all was well)")]
+    Feedback,
     /// Words behind a command that takes none.
     #[error("`{0}` takes no words behind it; try help")]
     TooMany(&'static str),
@@ -68,6 +86,7 @@ impl Words {
                 [code] => Ok(Self::Confirm((*code).to_owned())),
                 _ => Err(WordsError::Confirm),
             },
+            "feedback" => rated(&rest).map(Self::Feedback).ok_or(WordsError::Feedback),
             "whoami" => alone("whoami", Self::WhoAmI),
             "help" => alone("help", Self::Help),
             "exit" | "quit" => alone("exit", Self::Exit),
@@ -84,9 +103,26 @@ fn how_many(words: &[&str]) -> Option<u32> {
     }
 }
 
+fn rated(words: &[&str]) -> Option<Rated> {
+    let [id, rating, text @ ..] = words else { return None };
+    Some(Rated {
+        id: CommandId(id.parse().ok()?),
+        rating: rating.parse().ok()?,
+        text: text.join(" "),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn feedback(id: i64, rating: u8, text: &str) -> Words {
+        Words::Feedback(Rated {
+            id: CommandId(id),
+            rating: rating.try_into().unwrap(),
+            text: text.to_owned(),
+        })
+    }
 
     #[test]
     fn commands_are_read_with_what_they_take() {
@@ -96,6 +132,8 @@ mod tests {
             ("history", Words::History(HISTORY)),
             ("history 3", Words::History(3)),
             ("confirm 7K3QXM", Words::Confirm("7K3QXM".to_owned())),
+            ("feedback 12 2", feedback(12, 2, "")),
+            ("feedback 12 5 all  is well", feedback(12, 5, "all is well")),
             ("whoami", Words::WhoAmI),
             ("quit", Words::Exit),
         ] {
@@ -112,6 +150,13 @@ mod tests {
             ("history 0", WordsError::History),
             ("history -1", WordsError::History),
             ("history 1001", WordsError::History),
+            ("feedback", WordsError::Feedback),
+            ("feedback 12", WordsError::Feedback),
+            ("feedback 12 0", WordsError::Feedback),
+            ("feedback 12 6 good", WordsError::Feedback),
+            ("feedback 12 good", WordsError::Feedback),
+            ("feedback twelve 3", WordsError::Feedback),
+            ("feedback 99999999999999999999 3", WordsError::Feedback),
             ("whoami now", WordsError::TooMany("whoami")),
         ] {
             assert_eq!(Words::parse(line), Err(expected), "{line:?}");
