@@ -8,6 +8,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod context;
+pub mod control;
 pub mod domain;
 pub mod gate;
 pub mod gateway;

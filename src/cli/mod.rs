@@ -15,6 +15,7 @@ pub mod check;
 pub mod client_config;
 pub mod completions;
 pub mod demo;
+pub mod feedback;
 pub mod init;
 mod keys;
 mod listing;
@@ -56,6 +57,8 @@ enum Command {
     Log(log::Args),
     /// Show one command's whole life
     Show(show::Args),
+    /// Say how a command turned out
+    Feedback(feedback::Args),
     /// List sessions
     Sessions(sessions::Args),
     /// Say in numbers what the record says
@@ -85,6 +88,7 @@ impl Cli {
             Command::Policy(args) => policy::run(args),
             Command::Log(args) => log::run(args),
             Command::Show(args) => show::run(args),
+            Command::Feedback(args) => feedback::run(args),
             Command::Sessions(args) => sessions::run(args),
             Command::Stats(args) => stats::run(args),
             Command::Replay(args) => replay::run(args),

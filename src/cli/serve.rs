@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::control::Socket;
 use crate::gate::{Engine, EngineError, Gate};
 use crate::gateway::{Control, Gateway};
 use crate::store::Store;
@@ -66,6 +67,7 @@ pub(super) fn start_log(format: LogFormat, default: &str) -> anyhow::Result<()> 
 
 async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
     let mut hangups = signal(SignalKind::hangup())?;
+    let socket = Socket::bind(&gate.engine().config.server.state_dir)?;
     let gateway = Gateway::bind(gate.clone()).await?;
     for address in gateway.addresses() {
         tracing::info!(%address, "listening");
@@ -79,6 +81,8 @@ async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
         signal(SignalKind::interrupt())?,
     ));
     notify(&[NotifyState::Ready]);
+    let asked = CancellationToken::new();
+    let answering = tokio::spawn(socket.serve(gate.store().clone(), asked.clone()));
     let serving = gateway.serve(drain);
     tokio::pin!(serving);
     loop {
@@ -87,6 +91,8 @@ async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
             Some(()) = hangups.recv() => reload(&file, &control).await,
         }
     }
+    asked.cancel();
+    answering.await.context("the control socket failed")?;
     gate.close().await;
     tracing::info!("stopped");
     Ok(())

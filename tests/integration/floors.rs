@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("recording", 3),
     ("gate", 4),
     ("gateway", 5),
+    ("control", 5),
     ("cli", 6),
 ];
 

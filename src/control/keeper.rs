@@ -1,0 +1,55 @@
+//! Who keeps the record now: a daemon that serves, or else this process.
+
+use std::path::{Path, PathBuf};
+
+use tokio::runtime;
+
+use super::protocol::{Answer, Reply, Request};
+use super::{ControlError, carry_out, client, socket_path};
+use crate::store::{Reader, Store};
+
+/// Whoever can change a record.
+#[derive(Debug, Clone)]
+pub struct Keeper {
+    socket: PathBuf,
+    record: PathBuf,
+}
+
+impl Keeper {
+    /// The keeper of `record`: the daemon with this `state_dir`, if it serves.
+    #[must_use]
+    pub fn new(state_dir: &Path, record: &Path) -> Self {
+        Self {
+            socket: socket_path(state_dir),
+            record: record.to_owned(),
+        }
+    }
+
+    /// Has a request carried out: by the daemon where one serves, or else here, under the same lock. Blocks, and must not be
+    /// called inside of a runtime.
+    ///
+    /// # Errors
+    /// [`ControlError::Refused`] with the reason where it was not done; otherwise why nobody could do it.
+    pub fn ask(&self, request: &Request) -> Result<Answer, ControlError> {
+        match client::ask(&self.socket, &request.line()?)? {
+            Some(Reply::Done(answer)) => Ok(answer),
+            Some(Reply::Refused(reason)) => Err(ControlError::Refused(reason)),
+            None => self.do_here(request.clone()),
+        }
+    }
+
+    fn do_here(&self, request: Request) -> Result<Answer, ControlError> {
+        // To open it for writing would make a record where there is none, and bring an old one up to date.
+        Reader::open(&self.record)?;
+        let runtime = runtime::Builder::new_current_thread()
+            .build()
+            .map_err(ControlError::Here)?;
+        let store = Store::open(&self.record)?;
+        let uid = rustix::process::geteuid().as_raw();
+        runtime.block_on(async {
+            let done = carry_out(&store, uid, request).await;
+            store.close().await;
+            done.map_err(|refusal| ControlError::Refused(refusal.to_string()))
+        })
+    }
+}

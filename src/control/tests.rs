@@ -1,0 +1,279 @@
+//! Asking at the socket, as a friend, a stranger and an attacker would.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::protocol::{MAX_REPLY, MAX_REQUEST, Reply};
+use super::socket::MAX_CONNECTIONS;
+use super::*;
+use crate::domain::CommandId;
+use crate::store::Reader;
+use crate::store::fixtures::Fixture;
+
+/// A record with one command, and the socket beside it.
+struct Served {
+    fixture: Fixture,
+    id: CommandId,
+    stop: CancellationToken,
+    serving: JoinHandle<()>,
+}
+
+impl Served {
+    async fn new() -> Self {
+        let fixture = Fixture::new().await;
+        let id = fixture.store.record(fixture.running("reboot")).await.unwrap();
+        let socket = Socket::bind(fixture.dir.path()).unwrap();
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(socket.serve(fixture.store.clone(), stop.clone()));
+        Self {
+            fixture,
+            id,
+            stop,
+            serving,
+        }
+    }
+
+    async fn connect(&self) -> UnixStream {
+        UnixStream::connect(socket_path(self.fixture.dir.path())).await.unwrap()
+    }
+
+    /// What the daemon answers to these bytes and the end of them.
+    async fn say(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        // It may hang up before it has heard all.
+        stream.write_all(bytes).await.unwrap_or_default();
+        stream.shutdown().await.unwrap_or_default();
+        let mut answer = Vec::new();
+        // Where it did not read all, the answer is followed by a reset.
+        stream.read_to_end(&mut answer).await.unwrap_or_default();
+        String::from_utf8(answer).unwrap()
+    }
+
+    fn ratings(&self) -> Value {
+        let reader = Reader::open(&self.fixture.path()).unwrap();
+        reader.show(self.id).unwrap().unwrap().columns["ratings"].clone()
+    }
+
+    fn request(&self, rating: u8) -> String {
+        format!("{{\"feedback\":{{\"id\":{},\"rating\":{rating}}}}}\n", self.id)
+    }
+}
+
+fn own_account() -> String {
+    format!("uid:{}", rustix::process::geteuid().as_raw())
+}
+
+#[tokio::test]
+async fn a_rating_is_recorded_under_the_account_of_who_asks() {
+    let served = Served::new().await;
+    assert_eq!(served.say(served.request(2).as_bytes()).await, "{\"done\":\"noted\"}\n");
+    let ratings = served.ratings();
+    assert_eq!(ratings[own_account()]["rating"], 2, "{ratings}");
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_refused_in_a_line_and_changes_nothing() {
+    let served = Served::new().await;
+    let valid = served.request(1);
+    let (id, long) = (served.id, "x".repeat(2 * MAX_REQUEST));
+    let with = |more: &str| format!("{{\"feedback\":{{\"id\":{id},{more}}}}}\n").into_bytes();
+    for hostile in [
+        Vec::new(),
+        b"\n".to_vec(),
+        b"{}\n".to_vec(),
+        b"null\n".to_vec(),
+        b"\"feedback\"\n".to_vec(),
+        b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+        b"\xff\xfe\0\n".to_vec(),
+        b"{\"shutdown\":{}}\n".to_vec(),
+        with("\"rating\":0"),
+        with("\"rating\":6"),
+        with("\"rating\":\"1\""),
+        with("\"rating\":1,\"rating\":2"),
+        with("\"rating\":1,\"uid\":0"),
+        with("\"rating\":1,\"comment\":7"),
+        with(&format!("\"rating\":1,\"comment\":\"{}\"", "x".repeat(3_000))),
+        format!("{{\"feedback\":{{\"id\":{},\"rating\":1}}}}\n", id.0 + 1).into_bytes(),
+        format!("{}{valid}", valid.trim_end()).into_bytes(),
+        valid.trim_end().as_bytes().to_vec(),
+        with(&format!("\"rating\":1,\"comment\":\"{long}\"")),
+        long.clone().into_bytes(),
+        "[".repeat(MAX_REQUEST - 1).into_bytes(),
+        ("[".repeat(MAX_REQUEST - 1) + "\n").into_bytes(),
+    ] {
+        let answer = served.say(&hostile).await;
+        let start: String = String::from_utf8_lossy(&hostile).chars().take(100).collect();
+        let reply: Reply =
+            serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{start:?}: {answer:?}: {error}"));
+        assert!(matches!(reply, Reply::Refused(_)), "{start:?}: {answer}");
+        assert!(answer.ends_with('\n') && answer.len() < 1_000, "{start:?}: {answer}");
+    }
+    assert_eq!(served.ratings(), Value::Null);
+    served.say(valid.as_bytes()).await;
+    assert_eq!(served.ratings()[own_account()]["rating"], 1, "it still serves");
+}
+
+#[tokio::test]
+async fn those_who_say_nothing_do_not_keep_the_others_out() {
+    let served = Served::new().await;
+    let mut silent = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        silent.push(served.connect().await);
+    }
+    assert_eq!(served.say(served.request(3).as_bytes()).await, "{\"done\":\"noted\"}\n");
+    for mut stream in silent {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("refused"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_done_for_who_does_not_wait_too() {
+    let served = Served::new().await;
+    let mut stream = served.connect().await;
+    stream.write_all(served.request(4).as_bytes()).await.unwrap();
+    drop(stream);
+    let done = async {
+        while served.ratings().is_null() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), done).await.unwrap();
+    assert_eq!(served.ratings()[own_account()]["rating"], 4);
+}
+
+#[tokio::test]
+async fn the_socket_is_for_its_owner_and_goes_with_the_daemon() {
+    let served = Served::new().await;
+    let path = socket_path(served.fixture.dir.path());
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    served.stop.cancel();
+    served.serving.await.unwrap();
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_dead_daemons_socket_is_replaced_and_a_live_ones_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket_path(dir.path());
+    for left_behind in [&path, &dir.path().join("control.new")] {
+        drop(net::UnixListener::bind(left_behind).unwrap());
+    }
+    assert!(client::ask(&path, "\n").unwrap().is_none(), "nobody listens there");
+
+    let live = Socket::bind(dir.path()).unwrap();
+    let error = Socket::bind(dir.path()).unwrap_err();
+    assert!(matches!(error, ControlError::Taken { .. }), "{error}");
+    UnixStream::connect(&path).await.unwrap();
+    drop(live);
+    Socket::bind(dir.path()).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_no_socket_is_never_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, precious) = (socket_path(dir.path()), dir.path().join("precious"));
+    fs::write(&precious, "precious").unwrap();
+    std::os::unix::fs::symlink(&precious, &path).unwrap();
+    let error = Socket::bind(dir.path()).unwrap_err();
+    assert!(matches!(error, ControlError::InTheWay { .. }), "{error}");
+    assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+    assert!(path.is_symlink());
+}
+
+#[tokio::test]
+async fn a_path_that_no_socket_can_have_is_an_error_that_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = Socket::bind(&dir.path().join("x".repeat(120))).unwrap_err();
+    assert!(error.to_string().contains("may not be a long path"), "{error}");
+}
+
+/// Who connects is sent this.
+fn impostor(path: &Path, answer: Vec<u8>) -> std::thread::JoinHandle<()> {
+    let listener = net::UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read(&mut [0; 1024]).map(drop).unwrap();
+        // Who has heard enough hangs up.
+        stream.write_all(&answer).unwrap_or_default();
+    })
+}
+
+#[test]
+fn an_answer_that_is_none_is_an_error_and_never_endless() {
+    let dir = tempfile::tempdir().unwrap();
+    let endless = vec![b' '; usize::try_from(2 * MAX_REPLY).unwrap()];
+    for (name, answer, word) in [
+        ("silent", Vec::new(), "did not answer"),
+        ("cut", b"{\"done\":\"noted\"}".to_vec(), "did not answer"),
+        ("endless", endless, "did not answer"),
+        ("newer", b"{\"done\":{\"pruned\":7}}\n".to_vec(), "does not know"),
+    ] {
+        let path = dir.path().join(name);
+        let answering = impostor(&path, answer);
+        let error = client::ask(&path, "{}\n").unwrap_err();
+        assert!(error.to_string().contains(word), "{name}: {error}");
+        answering.join().unwrap();
+    }
+}
+
+#[test]
+fn what_a_daemon_says_has_no_power_over_the_terminal() {
+    let refused = ControlError::Refused("no\u{1b}]0;owned\u{7}\n".to_owned());
+    assert_eq!(refused.to_string(), "no\\x1b]0;owned\\x07\\n");
+}
+
+fn feedback(id: CommandId, comment: &str) -> Request {
+    Request::Feedback {
+        id,
+        rating: 5.try_into().unwrap(),
+        comment: Some(comment.to_owned()),
+    }
+}
+
+#[test]
+fn where_no_daemon_serves_it_is_done_here_under_the_same_lock() {
+    let runtime = Runtime::new().unwrap();
+    let fixture = runtime.block_on(Fixture::new());
+    let id = runtime.block_on(fixture.store.record(fixture.running("ls"))).unwrap();
+    let keeper = Keeper::new(fixture.dir.path(), &fixture.path());
+    let locked = keeper.ask(&feedback(id, "well")).unwrap_err();
+    assert!(locked.to_string().contains("another opspilot is using it"), "{locked}");
+    runtime.block_on(fixture.store.close());
+
+    assert_eq!(keeper.ask(&feedback(id, "well")).unwrap(), Answer::Noted);
+    let unknown = keeper.ask(&feedback(CommandId(id.0 + 1), "")).unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no command 2 that you may rate");
+    let life = Reader::open(&fixture.path()).unwrap().show(id).unwrap().unwrap();
+    assert_eq!(life.columns["user_feedback"], json!("well"));
+    assert_eq!(life.columns["feedback_by"], json!(own_account()));
+}
+
+#[test]
+fn where_there_is_no_record_none_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let keeper = Keeper::new(dir.path(), &dir.path().join("opspilot.db"));
+    let error = keeper.ask(&feedback(CommandId(1), "")).unwrap_err();
+    assert!(error.to_string().contains("there is no such file"), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn too_long_a_request_is_not_sent() {
+    let error = feedback(CommandId(1), &"x".repeat(MAX_REQUEST)).line().unwrap_err();
+    assert!(matches!(error, ControlError::TooLong { .. }), "{error}");
+}
