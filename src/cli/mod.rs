@@ -15,6 +15,7 @@ pub mod check;
 pub mod client_config;
 pub mod completions;
 pub mod demo;
+pub mod export;
 pub mod feedback;
 pub mod init;
 mod keys;
@@ -63,6 +64,8 @@ enum Command {
     Sessions(sessions::Args),
     /// Say in numbers what the record says
     Stats(stats::Args),
+    /// Write commands to a file, for spreadsheets and for training
+    Export(export::Args),
     /// Play the recording of a terminal
     Replay(replay::Args),
     /// Say which model scores, install another, roll back
@@ -91,6 +94,7 @@ impl Cli {
             Command::Feedback(args) => feedback::run(args),
             Command::Sessions(args) => sessions::run(args),
             Command::Stats(args) => stats::run(args),
+            Command::Export(args) => export::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Model(args) => model::run(args),
             Command::ClientConfig(args) => client_config::run(args),

@@ -16,7 +16,7 @@ pub use id::{CommandId, CommandUid, SessionId};
 pub use name::{Name, NameError};
 pub use path::{absolute_path, is_step};
 pub use rating::{Rating, RatingError};
-pub use text::{printable, printable_line};
+pub use text::{acts, printable, printable_line};
 pub use time::whole_millis;
 pub use vocabulary::{
     AnswerChannel, Channel, Decision, Dialect, Exactness, FileOperation, Impact, Level, ParseWordError, State,

@@ -11,8 +11,10 @@ mod asked;
 mod cache;
 mod chain;
 mod change;
+mod columns;
 mod door;
 mod error;
+mod export;
 mod feedback;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -42,6 +44,7 @@ pub use change::{
 };
 pub use door::{ConnectionCounts, DayOfConnections};
 pub use error::StoreError;
+pub use export::{Export, ExportError, Exported, FeatureList, Format, Progress};
 pub use feedback::{Comment, CommentError, Feedback, Rater};
 pub use reader::{
     CommandDetail, CommandSummary, Event, LogFilter, Reader, RecordingSummary, SessionFilter, SessionSummary,

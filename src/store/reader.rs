@@ -5,12 +5,13 @@ use std::path::Path;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::types::{ToSql, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params_from_iter};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::StoreError;
 use super::chain::{self, ChainState, hex};
+use super::columns::Kind;
 use super::door::{self, DayOfConnections};
 use super::schema;
 use super::sql::{optional_word, rfc3339, word};
@@ -257,8 +258,9 @@ impl Reader {
 
     fn ask<T>(&self, question: &Question, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
         let mut statement = self.connection.prepare_cached(&question.sql)?;
-        let values = params_from_iter(question.values.iter().map(AsRef::as_ref));
-        let rows = statement.query_map(values, read)?.collect::<Result<_, _>>()?;
+        let rows = statement
+            .query_map(question.values(), read)?
+            .collect::<Result<_, _>>()?;
         Ok(rows)
     }
 }
@@ -286,10 +288,20 @@ pub(super) struct Question {
 }
 
 impl Question {
+    /// The values, in the order of the conditions.
+    pub(super) fn values(&self) -> impl Params {
+        params_from_iter(self.values.iter().map(AsRef::as_ref))
+    }
+
     pub(super) fn log(filter: &LogFilter) -> Self {
+        Self::commands(LOG, filter).end("id DESC", filter.limit)
+    }
+
+    /// `select`, which ends where conditions begin, of all that `filter` is about, however many they are.
+    pub(super) fn commands(select: &str, filter: &LogFilter) -> Self {
         let before = filter.before.map_or(i64::MAX, |id| id.0);
         let mut question = Self {
-            sql: format!("{LOG} id < ?1"),
+            sql: format!("{select} id < ?1"),
             values: vec![Box::new(before)],
         };
         question.and("user_id = ?", filter.user.as_ref().map(Name::to_string));
@@ -304,7 +316,7 @@ impl Question {
             since.clone(),
         );
         question.and("+timestamp >= ?", since);
-        question.end("id", filter.limit)
+        question
     }
 
     pub(super) fn sessions(filter: &SessionFilter) -> Self {
@@ -315,7 +327,7 @@ impl Question {
         };
         question.and("user_id = ?", filter.user.as_ref().map(Name::to_string));
         question.and("target = ?", filter.target.as_ref().map(Name::to_string));
-        question.end("started_at", filter.limit)
+        question.end("started_at DESC", filter.limit)
     }
 
     fn and(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
@@ -326,10 +338,10 @@ impl Question {
         }
     }
 
-    fn end(mut self, newest_by: &str, limit: u32) -> Self {
+    pub(super) fn end(mut self, order: &str, limit: u32) -> Self {
         self.sql.push_str(" ORDER BY ");
-        self.sql.push_str(newest_by);
-        self.sql.push_str(" DESC LIMIT ?");
+        self.sql.push_str(order);
+        self.sql.push_str(" LIMIT ?");
         self.values.push(Box::new(limit));
         self
     }
@@ -405,21 +417,6 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-/// Columns that hold JSON.
-const JSON: &[&str] = &[
-    "host_info",
-    "reasons",
-    "features",
-    "system_context",
-    "system_context_after",
-    "impact_evidence",
-    "channel_info",
-    "ratings",
-];
-
-/// Columns that hold truth values.
-const BOOLEAN: &[&str] = &["user_confirmed", "execution_success"];
-
 fn all_columns(row: &Row<'_>) -> rusqlite::Result<Map<String, Value>> {
     let names: Vec<String> = row.as_ref().column_names().into_iter().map(str::to_owned).collect();
     let mut columns = Map::new();
@@ -431,16 +428,16 @@ fn all_columns(row: &Row<'_>) -> rusqlite::Result<Map<String, Value>> {
 }
 
 fn column(name: &str, value: ValueRef<'_>) -> Value {
-    match value {
-        ValueRef::Null => Value::Null,
-        ValueRef::Integer(number) if BOOLEAN.contains(&name) => Value::Bool(number != 0),
-        ValueRef::Integer(number) => Value::from(number),
-        ValueRef::Real(number) => Value::from(number),
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => text_column(name, &super::recordable(bytes)),
+    match (value, Kind::of(name)) {
+        (ValueRef::Null, _) => Value::Null,
+        (ValueRef::Integer(number), Kind::Boolean) => Value::Bool(number != 0),
+        (ValueRef::Integer(number), _) => Value::from(number),
+        (ValueRef::Real(number), _) => Value::from(number),
+        (ValueRef::Text(bytes) | ValueRef::Blob(bytes), kind) => text_column(kind, &super::recordable(bytes)),
     }
 }
 
-fn text_column(name: &str, text: &str) -> Value {
-    let json = JSON.contains(&name).then(|| serde_json::from_str(text).ok()).flatten();
+fn text_column(kind: Kind, text: &str) -> Value {
+    let json = (kind == Kind::Json).then(|| serde_json::from_str(text).ok()).flatten();
     json.unwrap_or_else(|| Value::from(text))
 }

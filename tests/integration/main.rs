@@ -22,6 +22,7 @@ mod containers;
 mod demo;
 mod differential;
 mod exec;
+mod export;
 mod feedback;
 mod floors;
 mod forward;

@@ -2,6 +2,7 @@
 
 mod connections;
 mod durability;
+mod export;
 mod feedback;
 mod files;
 mod life;
@@ -17,7 +18,7 @@ use super::{CommandDetail, Reader};
 use crate::domain::CommandId;
 
 /// A connection past the store: what an outsider with write access could do.
-fn outsider(fixture: &Fixture) -> Connection {
+pub(super) fn outsider(fixture: &Fixture) -> Connection {
     Connection::open(fixture.path()).unwrap()
 }
 
@@ -30,5 +31,9 @@ fn columns(fixture: &Fixture, id: CommandId) -> Map<String, Value> {
 }
 
 fn number(connection: &Connection, sql: &str) -> i64 {
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+pub(super) fn text(connection: &Connection, sql: &str) -> String {
     connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
