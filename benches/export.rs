@@ -3,7 +3,7 @@
 //! ```text
 //! cargo bench --bench export                # of 200,000 commands, made for it
 //! cargo bench --bench export -- 1000000     # of so many
-//! cargo bench --bench export -- FILE        # of those in a database that is there, such as one of the bench `record`
+//! cargo bench --bench export -- FILE        # of those in a database that is there, such as one of the bench `fill`
 //! ```
 //!
 //! Each format goes to a file beside the database twice, and the second time counts: rows a second, megabytes a second, and by

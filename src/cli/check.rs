@@ -1,6 +1,7 @@
 //! `opspilot check`.
 
 mod questions;
+mod record;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,7 +35,13 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The rules and the model; or what is wrong with the files that the configuration names, in its order.
 fn check(config: &Config) -> Result<Assessor, Vec<Problem>> {
-    let mut problems = [check_state(config), check_recordings(config), check_own_keys(config)].concat();
+    let mut problems = [
+        check_state(config),
+        record::check(config),
+        check_recordings(config),
+        check_own_keys(config),
+    ]
+    .concat();
     let assessor = check_risk(config).map_err(|faults| problems.extend(faults));
     problems.extend(check_logins(config));
     assessor.ok().filter(|_| problems.is_empty()).ok_or(problems)

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use crate::config::{self, Config, ConfigErrors};
 
+pub mod backup;
 pub mod check;
 pub mod client_config;
 pub mod completions;
@@ -66,6 +67,8 @@ enum Command {
     Stats(stats::Args),
     /// Write commands to a file, for spreadsheets and for training
     Export(export::Args),
+    /// Copy the record to a file, also while the daemon writes it
+    Backup(backup::Args),
     /// Play the recording of a terminal
     Replay(replay::Args),
     /// Say which model scores, install another, roll back
@@ -95,6 +98,7 @@ impl Cli {
             Command::Sessions(args) => sessions::run(args),
             Command::Stats(args) => stats::run(args),
             Command::Export(args) => export::run(args),
+            Command::Backup(args) => backup::run(args),
             Command::Replay(args) => replay::run(args),
             Command::Model(args) => model::run(args),
             Command::ClientConfig(args) => client_config::run(args),

@@ -11,10 +11,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::config::StoreSettings;
 use crate::control::Socket;
 use crate::gate::{Engine, EngineError, Gate};
 use crate::gateway::{Control, Gateway};
-use crate::store::Store;
+use crate::store::{self, BackupPlan, Store};
 
 use super::ConfigArg;
 
@@ -73,6 +74,10 @@ async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
         tracing::info!(%address, "listening");
     }
     tracing::info!(model = gate.engine().model_digest().unwrap_or("none"), "ready");
+    tokio::spawn(store::keep(
+        gate.store().clone(),
+        backup_plan(&gate.engine().config.store),
+    ));
     let control = gateway.control();
     let drain = CancellationToken::new();
     tokio::spawn(cancel_at_signal(
@@ -96,6 +101,14 @@ async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
     gate.close().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn backup_plan(settings: &StoreSettings) -> Option<BackupPlan> {
+    Some(BackupPlan {
+        directory: settings.backup_dir.clone()?,
+        every: settings.backup_every,
+        keep: settings.backup_keep,
+    })
 }
 
 async fn cancel_at_signal(drain: CancellationToken, mut terminate: Signal, mut interrupt: Signal) {

@@ -9,12 +9,7 @@ use super::{environment, values};
 use crate::domain::Level;
 
 /// Keys of `[store]` that are documented and not there yet.
-const PLANNED_STORE: &[&str] = &[
-    "retention_days",
-    "recordings_retention_days",
-    "backup_dir",
-    "backup_every",
-];
+const PLANNED_STORE: &[&str] = &["retention_days", "recordings_retention_days"];
 
 /// `[server]`; `base` is the directory of the file.
 pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
@@ -148,6 +143,12 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
         ];
         value.parse(|text| values::choice(text, &choices))
     });
+    let backup_dir = table.read("backup_dir", None, |value| {
+        let text = value.text()?;
+        Some((!text.is_empty()).then(|| state_dir.join(text)))
+    });
+    let backup_every = positive(table, "backup_every", 86_400);
+    let backup_keep = limit(table, "backup_keep", 7);
     table.finish(PLANNED_STORE);
     Some(StoreSettings {
         path: path?,
@@ -155,6 +156,9 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
         recordings: recordings?,
         recordings_max_bytes: recordings_max_bytes?,
         recordings_on_failure: recordings_on_failure?,
+        backup_dir: backup_dir?,
+        backup_every: backup_every?,
+        backup_keep: backup_keep?,
     })
 }
 

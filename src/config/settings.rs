@@ -109,6 +109,12 @@ pub struct StoreSettings {
     pub recordings_max_bytes: Option<u64>,
     /// What happens to a session whose recording cannot be written.
     pub recordings_on_failure: RecordingsOnFailure,
+    /// Where scheduled backups are put; `None` for none.
+    pub backup_dir: Option<PathBuf>,
+    /// The time between two of them.
+    pub backup_every: Duration,
+    /// How many of them are kept, the newest.
+    pub backup_keep: usize,
 }
 
 /// What happens to a session whose recording cannot be written.

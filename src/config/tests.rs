@@ -260,6 +260,8 @@ const FAULTS: &[ExpectedFault] = &[
     (r#"path = "record.db""#, r#"recordings_on_failure = "deny""#, "store.recordings_on_failure", "not one of end, continue", "one of those"),
     (r#"path = "record.db""#, r"recordings_max_bytes = -1", "store.recordings_max_bytes", "out of range", "0 or above"),
     (r#"path = "record.db""#, r"recordings_retention_days = 90", "store.recordings_retention_days", "not supported by this version", "remove"),
+    (r#"path = "record.db""#, r"backup_keep = 0", "store.backup_keep", "out of range", "above 0"),
+    (r#"path = "record.db""#, r#"backup_every = "0s""#, "store.backup_every", "may not be zero", "30s"),
     (r#"path = "record.db""#, r"retention_days = 365", "store.retention_days", "not supported by this version", "remove"),
     (r#"on_failure = "allow""#, r#"on_failure = "ignore""#, "store.on_failure", "not one of deny, allow", "one of those"),
     (r#"timeout = "2m""#, r#"timeout = "0s""#, "confirm.timeout", "may not be zero", "30s"),

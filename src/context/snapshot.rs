@@ -75,6 +75,8 @@ pub struct Usage {
 impl Snapshot {
     /// The few values that are stored beside a command: `system_context`.
     ///
+    /// Whatever else is known of that moment stands in `system_contexts`, once for all commands around it.
+    ///
     /// `age_ms` is how old the snapshot was when the command was assessed, in milliseconds. What is not known is null.
     #[must_use]
     pub fn compact(&self, age_ms: u64) -> Value {
@@ -86,13 +88,9 @@ impl Snapshot {
         json!({
             "age_ms": age_ms,
             "os_info": { "distribution": self.os_info.distribution },
-            "uptime_s": self.uptime_s,
             "load_avg": { "1min": self.load_avg.one },
-            "cpus": self.cpus,
             "memory_usage": { "percent": self.memory_usage.percent },
             "disk_usage": disks,
-            "users": self.users,
-            "failed_units": self.failed_units.as_ref().map(Vec::len),
             "missing": self.missing,
         })
     }
@@ -168,13 +166,7 @@ mod tests {
     fn what_is_not_known_is_null_and_not_nought() {
         let compact = Snapshot::default().compact(0);
 
-        for pointer in [
-            "/os_info/distribution",
-            "/memory_usage/percent",
-            "/load_avg/1min",
-            "/uptime_s",
-            "/failed_units",
-        ] {
+        for pointer in ["/os_info/distribution", "/memory_usage/percent", "/load_avg/1min"] {
             assert_eq!(compact.pointer(pointer), Some(&Value::Null), "{pointer}");
         }
         assert_eq!(Usage::of(0, 0).percent, None);

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{OnFailure, UserKind};
+use crate::context::Snapshot;
 use crate::domain::{CommandId, Decision, Name, whole_millis};
 use crate::store::{self, Resolution, Start, Store, StoreError, Verdict};
 
@@ -221,8 +222,16 @@ impl Gate {
     /// Takes a fresh snapshot while the user reads.
     async fn refresh_context(&self, target: &Name, observer: &Observer) -> Option<hosts::Seen> {
         let snapshot = observer.snapshot().await.ok()?;
-        self.hosts.keep(target, snapshot);
+        self.keep_snapshot(target, &snapshot).await;
         self.hosts.last(target)
+    }
+
+    /// Keeps the last snapshot in memory and the whole of it on record.
+    async fn keep_snapshot(&self, target: &Name, snapshot: &Snapshot) {
+        self.hosts.keep(target, snapshot.clone());
+        if let Err(error) = self.store.save_snapshot(case::new_snapshot(target, snapshot)).await {
+            tracing::error!(host = %target, %error, "cannot record a snapshot");
+        }
     }
 
     /// Records what came of the question; `Ok` means that the command runs now.
@@ -299,10 +308,7 @@ impl Gate {
         let target = &case.request.session.target;
         let taken = observer.snapshot().await;
         if let Ok(snapshot) = &taken {
-            self.hosts.keep(target, snapshot.clone());
-            if let Err(error) = self.store.save_snapshot(case::new_snapshot(target, snapshot)).await {
-                tracing::error!(host = %target, %error, "cannot record a snapshot");
-            }
+            self.keep_snapshot(target, snapshot).await;
         }
         let aftermath = case.aftermath(&ending, taken.as_ref().map_err(String::as_str), concurrent);
         if let Err(error) = self.store.amend_context_after(id, aftermath).await {

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
 use super::change::Change;
+use super::payload::Payload;
 use super::sql::rfc3339;
 
 /// A SHA-256 digest.
@@ -57,7 +58,7 @@ pub(super) fn append(
     bastion_id: &str,
     change: &Change,
 ) -> Result<Head, StoreError> {
-    let payload = change.payload()?;
+    let payload = Payload(change.payload()?);
     let (session_id, at) = (change.session_id().map(|id| id.to_string()), rfc3339(Timestamp::now()));
     let sealed = Sealed {
         bastion_id,
@@ -65,17 +66,16 @@ pub(super) fn append(
         session_id: session_id.as_deref(),
         command_id: change.command_id().map(|id| id.0),
         at: &at,
-        payload_digest: sha256(payload.as_bytes()),
+        payload_digest: sha256(payload.0.as_bytes()),
     };
     let next = sealed.onto(head);
     connection
         .prepare_cached(
-            "INSERT INTO events (seq, bastion_id, kind, session_id, command_id, at, payload, payload_digest, digest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO events (seq, kind, session_id, command_id, at, payload, payload_digest, digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             next.seq,
-            sealed.bastion_id,
             sealed.kind,
             sealed.session_id,
             sealed.command_id,
@@ -134,8 +134,8 @@ pub enum ChainState {
 /// Walks over all events, in constant memory.
 pub(super) fn verify(connection: &Connection) -> Result<ChainState, StoreError> {
     let mut statement = connection.prepare(
-        "SELECT seq, bastion_id, kind, session_id, command_id, at, payload, payload_digest, digest
-         FROM events ORDER BY seq",
+        "SELECT seq, coalesce(bastion_id, (SELECT value FROM meta WHERE key = 'bastion_id')), kind, session_id, command_id,
+             at, payload, payload_digest, digest FROM events ORDER BY seq",
     )?;
     let mut rows = statement.query([])?;
     let mut head = GENESIS;
@@ -145,7 +145,10 @@ pub(super) fn verify(connection: &Connection) -> Result<ChainState, StoreError> 
             digest: row.get(8)?,
         };
         let (bastion_id, kind, session_id): (String, String, Option<String>) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        let (at, payload): (String, String) = (row.get(5)?, row.get(6)?);
+        let at: String = row.get(5)?;
+        let Ok(Payload(payload)) = row.get(6) else {
+            return Ok(ChainState::Broken { seq: stored.seq });
+        };
         let payload_digest = sha256(payload.as_bytes());
         let sealed = Sealed {
             bastion_id: &bastion_id,

@@ -194,6 +194,7 @@ pub struct Scoring {
     /// The rules that hit, as JSON.
     pub reasons: Value,
     /// The forest's input, in order; finite.
+    #[serde(serialize_with = "super::numbers::serialize")]
     pub features: Vec<f32>,
     /// The digest of the list of features.
     pub feature_digest: String,

@@ -55,6 +55,22 @@ pub enum StoreError {
         "the database is damaged or no database at all: restore a backup, or move it aside to start an empty record"
     )]
     Corrupt,
+    /// A check found what is wrong with the file.
+    #[error(
+        "the database is damaged ({0}): restore a backup over it, with the daemon stopped, or move it aside to start an empty record"
+    )]
+    Damaged(String),
+    /// There is a file where a backup is to be written.
+    #[error("{} exists; name another file, or give --force to replace it", .0.display())]
+    BackupExists(PathBuf),
+    /// The disk fails, or something below the file system does.
+    #[error(
+        "the disk that holds the record fails ({0}): look at the kernel's log, and keep a copy of the record before all else"
+    )]
+    Disk(rusqlite::Error),
+    /// Work beside the writer ended without a result.
+    #[error("work on the record was cut off: {0}")]
+    Task(String),
     /// The disk is full.
     #[error("the disk that holds the record is full; free some space, nothing else needs to be done")]
     Full,
@@ -133,6 +149,7 @@ impl From<rusqlite::Error> for StoreError {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => Self::ReadOnly,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt,
+            Some(ErrorCode::SystemIoFailure) => Self::Disk(error),
             Some(ErrorCode::ConstraintViolation) => Self::Rejected(error.to_string()),
             _ => Self::Database(error),
         }

@@ -8,9 +8,11 @@
 //! the same transaction. Nothing outside this room knows that it is `SQLite`.
 
 mod asked;
+mod backup;
 mod cache;
 mod chain;
 mod change;
+mod checkpoint;
 mod columns;
 mod door;
 mod error;
@@ -18,13 +20,18 @@ mod export;
 mod feedback;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod health;
+mod keeper;
 mod key;
+mod numbers;
+mod payload;
 mod project;
 mod reader;
 mod schema;
 mod sql;
 mod tally;
 mod text;
+mod vacuum;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +44,7 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 pub use asked::AskedRule;
+pub use backup::{BackedUp, Existing};
 pub use chain::ChainState;
 pub use change::{
     Aftermath, Answer, End, Forecast, HostInfo, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot,
@@ -46,6 +54,7 @@ pub use door::{ConnectionCounts, DayOfConnections};
 pub use error::StoreError;
 pub use export::{Export, ExportError, Exported, FeatureList, Format, Progress};
 pub use feedback::{Comment, CommentError, Feedback, Rater};
+pub use keeper::{BackupPlan, keep};
 pub use reader::{
     CommandDetail, CommandSummary, Event, LogFilter, Reader, RecordingSummary, SessionFilter, SessionSummary,
 };
@@ -220,6 +229,17 @@ impl Store {
         self.write(Change::ConnectionsCounted(day, counts)).await
     }
 
+    /// Gives a few free pages at the end of the file back to the disk, where nobody waits to write; whether there are more.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] where another process keeps the database locked, [`StoreError::Closed`].
+    pub async fn vacuum_a_little(&self) -> Result<bool, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.shared.requests.send(Request::Vacuum(reply)).await;
+        queued.map_err(|_| StoreError::Closed)?;
+        answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
     /// What the record says about a pattern, from memory. A pattern that was not met for very long may count as new.
     pub fn history(&self, user: &Name, target: &Name, command_hash: &str) -> History {
         self.shared.cache.history(user, target, command_hash)
@@ -268,7 +288,7 @@ fn open(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -
     let cache = Arc::new(HistoryCache::new(cache::CAPACITY));
     cache.keep(tally::newest(&connection, cache::CAPACITY)?);
     let last_command_id = AtomicI64::new(schema::last_command_id(&connection)?);
-    let writer = Writer::start(connection, lock, bastion_id, Arc::clone(&cache))?;
+    let writer = Writer::start(connection, path, lock, bastion_id, Arc::clone(&cache))?;
     let (requests, queue) = mpsc::channel(QUEUE);
     std::thread::Builder::new()
         .name("record".to_owned())

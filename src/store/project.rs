@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, named_params, params};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::StoreError;
 use super::cache::Count;
@@ -12,9 +12,10 @@ use super::change::{
     Aftermath, Change, End, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot, Outcome,
     RecordingEnd, RecordingId, RecordingState, Resolution, SessionEnd, Start,
 };
+use super::payload::Payload;
 use super::sql::{count, rfc3339};
 use super::tally::{self, Step, Subject};
-use super::{door, feedback};
+use super::{door, feedback, numbers};
 use crate::domain::{CommandId, Impact, SessionId, State};
 
 /// Brings the tables to where they stand after `change`, and gives the counts that moved.
@@ -147,7 +148,7 @@ fn insert_command(
         ":final_risk_level": scoring.map(|scoring| scoring.final_risk_level.as_str()),
         ":final_risk_score": scoring.map(|scoring| scoring.final_risk_score),
         ":reasons": scoring.map(|scoring| scoring.reasons.to_string()),
-        ":features": scoring.map(|scoring| serde_json::to_string(&scoring.features)).transpose()?,
+        ":features": scoring.map(|scoring| numbers::json(&scoring.features)).transpose()?,
         ":feature_digest": scoring.map(|scoring| &scoring.feature_digest),
         ":model_digest": scoring.and_then(|scoring| scoring.model_digest.as_ref()),
         ":decision": command.decision.as_str(),
@@ -170,9 +171,9 @@ fn resolve(connection: &Connection, id: CommandId, resolution: &Resolution) -> R
              confirmation_time_ms = :time_ms, answered_by = :by, answer_channel = :channel,
              system_context = coalesce(:context, system_context),
              context_missing = iif(:context IS NULL, context_missing, NULL)
-         WHERE id = :id AND state = 'held'",
+         WHERE id = :id AND state = 'held' RETURNING session_id, user_id, target, command_hash, timestamp",
     )?;
-    let changed = statement.execute(named_params! {
+    let values = named_params! {
         ":id": id.0,
         ":state": to.as_str(),
         ":reason": verdict.reason(),
@@ -181,8 +182,13 @@ fn resolve(connection: &Connection, id: CommandId, resolution: &Resolution) -> R
         ":by": answer.map(|(_, answer)| answer.by.as_str()),
         ":channel": answer.map(|(_, answer)| answer.channel.as_str()),
         ":context": json(resolution.system_context.as_ref()),
-    })?;
-    let subject = moved(connection, id, to, changed)?;
+    };
+    let subject = moved(
+        connection,
+        id,
+        to,
+        statement.query_row(values, Subject::read).optional()?,
+    )?;
     let step = Step {
         ran: i64::from(to == State::Running),
         confirmed: i64::from(answer.is_some_and(|(yes, _)| yes)),
@@ -211,10 +217,10 @@ fn finish(connection: &Connection, id: CommandId, outcome: &Outcome) -> Result<V
              input_sha256 = coalesce(:sha256, input_sha256), cwd_after = :cwd, system_context_after = :context,
              context_after_missing = :missing, actual_impact = :impact, impact_evidence = :evidence,
              pipe_status = :pipe_status
-         WHERE id = :id AND state = 'running'",
+         WHERE id = :id AND state = 'running' RETURNING session_id, user_id, target, command_hash, timestamp",
     )?;
     let duration_ms = outcome.execution_time_ms.map(count);
-    let changed = statement.execute(named_params! {
+    let values = named_params! {
         ":id": id.0,
         ":state": to.as_str(),
         ":reason": reason,
@@ -230,10 +236,15 @@ fn finish(connection: &Connection, id: CommandId, outcome: &Outcome) -> Result<V
         ":context": json(outcome.aftermath.system_context.as_ref()),
         ":missing": outcome.aftermath.context_missing,
         ":impact": outcome.aftermath.impact.map(Impact::as_str),
-        ":evidence": json(outcome.aftermath.evidence.as_ref()),
+        ":evidence": evidence(&outcome.aftermath),
         ":pipe_status": unless_empty(&outcome.pipe_status, outcome.pipe_status.is_empty())?,
-    })?;
-    let subject = moved(connection, id, to, changed)?;
+    };
+    let subject = moved(
+        connection,
+        id,
+        to,
+        statement.query_row(values, Subject::read).optional()?,
+    )?;
     let step = Step {
         succeeded: i64::from(success == Some(true)),
         failed: i64::from(success == Some(false)),
@@ -264,7 +275,7 @@ fn amend(connection: &Connection, id: CommandId, aftermath: &Aftermath) -> Resul
             json(aftermath.system_context.as_ref()),
             aftermath.context_missing,
             aftermath.impact.map(Impact::as_str),
-            json(aftermath.evidence.as_ref()),
+            evidence(aftermath),
         ])?;
     let subject = tally::subject(connection, id)?.ok_or(StoreError::NotAmendable(id))?;
     let impact_before = aftermath.impact.and(before).and_then(|word| word.parse().ok());
@@ -303,10 +314,10 @@ fn end_input(connection: &Connection, reader: CommandId, end: &InputEnd) -> Resu
 }
 
 /// The subject of a command that was moved to `to`; an error where it was not in the state to be moved from.
-fn moved(connection: &Connection, id: CommandId, to: State, changed: usize) -> Result<Subject, StoreError> {
-    match tally::subject(connection, id)? {
-        Some(subject) if changed == 1 => Ok(subject),
-        _ => Err(StoreError::Transition {
+fn moved(connection: &Connection, id: CommandId, to: State, subject: Option<Subject>) -> Result<Subject, StoreError> {
+    match subject {
+        Some(subject) => Ok(subject),
+        None => Err(StoreError::Transition {
             id,
             from: state_of(connection, id)?,
             to,
@@ -329,7 +340,7 @@ fn save_snapshot(connection: &Connection, snapshot: &NewSnapshot) -> Result<(), 
             snapshot.target.as_str(),
             rfc3339(snapshot.taken_at),
             json(snapshot.profile.as_ref()),
-            snapshot.snapshot.to_string(),
+            Payload(snapshot.snapshot.to_string()),
         ])?;
     Ok(())
 }
@@ -439,8 +450,29 @@ fn sessions_left_open(connection: &Connection) -> Result<Vec<Change>, StoreError
     Ok(changes)
 }
 
+/// A value as it is stored: a member that is null or an empty object says no more than its absence.
 fn json(value: Option<&Value>) -> Option<String> {
-    value.map(Value::to_string)
+    value.map(|value| without_nothing(value).to_string())
+}
+
+/// The evidence of an impact, without what stands in columns of the same row.
+fn evidence(aftermath: &Aftermath) -> Option<String> {
+    let mut evidence = aftermath.evidence.clone();
+    if let Some(members) = evidence.as_mut().and_then(Value::as_object_mut) {
+        members.retain(|name, _| !["exit_code", "signal", "stderr_length"].contains(&name.as_str()));
+    }
+    json(evidence.as_ref())
+}
+
+fn without_nothing(value: &Value) -> Value {
+    let Value::Object(members) = value else {
+        return value.clone();
+    };
+    let members = members
+        .iter()
+        .map(|(name, member)| (name.clone(), without_nothing(member)));
+    let says_nothing = |member: &Value| member.is_null() || member.as_object().is_some_and(Map::is_empty);
+    Value::Object(members.filter(|(_, member)| !says_nothing(member)).collect())
 }
 
 /// A list as JSON; NULL where there is nothing in it.

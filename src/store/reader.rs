@@ -13,6 +13,7 @@ use super::StoreError;
 use super::chain::{self, ChainState, hex};
 use super::columns::Kind;
 use super::door::{self, DayOfConnections};
+use super::payload::Payload;
 use super::schema;
 use super::sql::{optional_word, rfc3339, word};
 use crate::domain::{Channel, CommandId, Decision, Exactness, Impact, Level, Name, SessionId, State};
@@ -407,7 +408,7 @@ fn recording(row: &Row<'_>) -> rusqlite::Result<RecordingSummary> {
 }
 
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
-    let (payload, digest): (String, Vec<u8>) = (row.get(3)?, row.get(4)?);
+    let (Payload(payload), digest): (_, Vec<u8>) = (row.get(3)?, row.get(4)?);
     Ok(Event {
         seq: row.get(0)?,
         at: row.get(1)?,

@@ -18,6 +18,19 @@ pub(super) struct Subject {
     pub(super) timestamp: String,
 }
 
+impl Subject {
+    /// From the columns `session_id, user_id, target, command_hash, timestamp`.
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            session_id: row.get(0)?,
+            user: row.get(1)?,
+            target: row.get(2)?,
+            command_hash: row.get(3)?,
+            timestamp: row.get(4)?,
+        })
+    }
+}
+
 /// How far one step moves the counts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Step {
@@ -34,6 +47,22 @@ pub(super) struct Step {
     pub(super) duration_ms: Option<i64>,
     pub(super) impact: Option<Impact>,
     pub(super) impact_before: Option<Impact>,
+}
+
+impl Step {
+    /// Whether it moves what is counted by user and role: what a command did to the target is not.
+    fn is_of_the_user(&self) -> bool {
+        let counts = [
+            self.commands,
+            self.ran,
+            self.asked,
+            self.confirmed,
+            self.refused,
+            self.expired,
+        ];
+        let others = [self.denied, self.succeeded, self.failed, self.confirmation_ms];
+        counts.iter().chain(&others).any(|count| *count != 0)
+    }
 }
 
 /// Makes sure that the pattern of a new command is listed.
@@ -59,15 +88,7 @@ pub(super) fn subject(connection: &Connection, id: CommandId) -> Result<Option<S
         .prepare_cached(
             "SELECT session_id, user_id, target, command_hash, timestamp FROM command_executions WHERE id = ?1",
         )?
-        .query_row([id.0], |row| {
-            Ok(Subject {
-                session_id: row.get(0)?,
-                user: row.get(1)?,
-                target: row.get(2)?,
-                command_hash: row.get(3)?,
-                timestamp: row.get(4)?,
-            })
-        })
+        .query_row([id.0], Subject::read)
         .optional()?;
     Ok(found)
 }
@@ -78,7 +99,9 @@ pub(super) fn advance(connection: &Connection, subject: &Subject, step: &Step) -
     if step.ran > 0 {
         news.push(advance_user_pattern(connection, subject, step)?);
     }
-    advance_behavior(connection, subject, step)?;
+    if step.is_of_the_user() {
+        advance_behavior(connection, subject, step)?;
+    }
     Ok(news)
 }
 

@@ -1,6 +1,7 @@
 //! The one thread that writes. Everything queued shares a transaction; each asker hears only after its commit.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -11,7 +12,8 @@ use super::StoreError;
 use super::cache::{Count, HistoryCache};
 use super::chain::{self, Head};
 use super::change::Change;
-use super::project;
+use super::checkpoint::Checkpointer;
+use super::{project, vacuum};
 
 /// Changes that share one transaction at most: bounds both the wait of the first and the memory of all.
 const MAX_BATCH: usize = 256;
@@ -20,6 +22,8 @@ const MAX_BATCH: usize = 256;
 pub(super) enum Request {
     /// Write a change and answer when it is durable.
     Write(Change, Reply),
+    /// Give a few free pages back; the answer says whether there are more.
+    Vacuum(oneshot::Sender<Result<bool, StoreError>>),
     /// Give up the database; the answer comes when it is closed.
     Close(oneshot::Sender<()>),
 }
@@ -29,6 +33,8 @@ pub(super) type Reply = oneshot::Sender<Result<(), StoreError>>;
 
 /// The owner of the database.
 pub(super) struct Writer {
+    // Before the connection, so that the last to close leaves no journal.
+    checkpointer: Checkpointer,
     connection: Connection,
     bastion_id: String,
     head: Head,
@@ -41,12 +47,14 @@ impl Writer {
     /// A writer that has ended what a crash left open.
     pub(super) fn start(
         connection: Connection,
+        path: &Path,
         lock: File,
         bastion_id: Uuid,
         cache: Arc<HistoryCache>,
     ) -> Result<Self, StoreError> {
         let head = chain::head(&connection)?;
         let mut writer = Self {
+            checkpointer: Checkpointer::start(path)?,
             connection,
             bastion_id: bastion_id.to_string(),
             head,
@@ -64,15 +72,19 @@ impl Writer {
     pub(super) fn serve(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut queue = Vec::with_capacity(MAX_BATCH);
         while requests.blocking_recv_many(&mut queue, MAX_BATCH) > 0 {
-            let (mut batch, mut closing) = (Vec::with_capacity(queue.len()), Vec::new());
+            let (mut batch, mut vacuums, mut closing) = (Vec::with_capacity(queue.len()), Vec::new(), Vec::new());
             for request in queue.drain(..) {
                 match request {
                     Request::Write(change, reply) => batch.push((change, reply)),
+                    Request::Vacuum(reply) => vacuums.push(reply),
                     Request::Close(done) => closing.push(done),
                 }
             }
             if !batch.is_empty() {
                 self.write(batch);
+            }
+            for reply in vacuums {
+                reply.send(vacuum::step(&self.connection)).unwrap_or_default();
             }
             if !closing.is_empty() {
                 requests.close();
@@ -86,6 +98,7 @@ impl Writer {
         while let Some(request) = requests.blocking_recv() {
             match request {
                 Request::Write(change, reply) => self.write(vec![(change, reply)]),
+                Request::Vacuum(reply) => reply.send(Err(StoreError::Closed)).unwrap_or_default(),
                 Request::Close(done) => closing.push(done),
             }
         }
@@ -127,6 +140,37 @@ impl Writer {
 
     /// One transaction. The outer error: nothing of it was written. The inner ones: that change was left out.
     fn commit(&mut self, changes: &[&Change]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        // Nearly always each fits: savepoints around them are paid for only where one did not.
+        let results = match self.commit_all(changes) {
+            Err(error) if changes.len() > 1 && !matches!(error, StoreError::Busy) => self.commit_each(changes)?,
+            result => {
+                result?;
+                changes.iter().map(|_| Ok(())).collect()
+            }
+        };
+        self.checkpointer.committed(changes.len());
+        Ok(results)
+    }
+
+    /// One transaction for all or none.
+    fn commit_all(&mut self, changes: &[&Change]) -> Result<(), StoreError> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (mut head, mut news) = (self.head, Vec::new());
+        for change in changes {
+            let (next, counts) = apply(&transaction, head, &self.bastion_id, change)?;
+            head = next;
+            news.extend(counts);
+        }
+        transaction.commit()?;
+        self.head = head;
+        self.cache.keep(news);
+        Ok(())
+    }
+
+    /// One transaction, and in it a savepoint around each.
+    fn commit_each(&mut self, changes: &[&Change]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let mut transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -27,6 +27,7 @@ mod feedback;
 mod floors;
 mod forward;
 mod inner_shells;
+mod keeping;
 mod login;
 mod matrix;
 mod model;

@@ -4,6 +4,7 @@ use jiff::civil::{Date, date};
 use serde_json::json;
 
 use super::*;
+use crate::store::payload::Payload;
 use crate::store::{ConnectionCounts, DayOfConnections};
 
 const YESTERDAY: Date = date(2026, 11, 21);
@@ -37,7 +38,7 @@ async fn a_day_gathers_what_is_added_to_it() {
 async fn what_is_added_is_an_event() {
     let fixture = Fixture::new().await;
     fixture.store.count_connections(TODAY, counts(2, 1)).await.unwrap();
-    let payload: String = outsider(&fixture)
+    let Payload(payload) = outsider(&fixture)
         .query_row(
             "SELECT payload FROM events WHERE kind = 'connections_counted'",
             [],

@@ -206,7 +206,7 @@ async fn events_cannot_be_changed_or_removed_in_passing() {
 async fn whoever_forces_the_triggers_breaks_the_chain() {
     let tamperings = [
         (
-            "UPDATE events SET payload = replace(payload, 'rm -rf', 'ls') WHERE seq = 3",
+            "UPDATE events SET payload = (SELECT payload FROM events WHERE seq = 2) WHERE seq = 3",
             3,
         ),
         ("UPDATE events SET kind = 'command_denied' WHERE seq = 2", 2),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::fixtures::{Fixture, answer, confirmed, exited, name, resolution, scoring};
+use super::super::payload::Payload;
 use super::super::{
     Aftermath, End, NewCommand, NewSnapshot, Outcome, Resolution, Scoring, SessionEnd, StoreError, Verdict,
 };
@@ -20,7 +21,7 @@ async fn a_whole_life_is_on_record_with_every_event() {
         ("user_id", json!("alice")),
         ("timestamp", json!("2026-11-22T13:30:00.250000Z")),
         ("command", json!("rm -rf ./build")),
-        ("features", json!([0.0, 1.0, 0.5])),
+        ("features", json!([0, 1, 0.5])),
         ("state", json!("finished")),
         ("user_confirmed", json!(true)),
         ("confirmation_time_ms", json!(2400)),
@@ -146,7 +147,7 @@ async fn a_fresher_context_replaces_the_first_and_the_features_stay() {
     let row = columns(&fixture, id);
     assert_eq!(row["system_context"], json!({"age_ms": 3}));
     assert_eq!(row["context_missing"], Value::Null);
-    assert_eq!(row["features"], json!([0.0, 1.0, 0.5]));
+    assert_eq!(row["features"], json!([0, 1, 0.5]));
 }
 
 #[tokio::test]
@@ -410,11 +411,11 @@ async fn a_snapshot_is_stored_once_and_its_digest_chained() {
     };
     fixture.store.save_snapshot(snapshot).await.unwrap();
     let database = outsider(&fixture);
-    let stored: String = database
+    let Payload(stored) = database
         .query_row("SELECT snapshot FROM system_contexts", [], |row| row.get(0))
         .unwrap();
     assert_eq!(stored, r#"{"users":3}"#);
-    let payload: String = database
+    let Payload(payload) = database
         .query_row("SELECT payload FROM events WHERE kind = 'snapshot_saved'", [], |row| {
             row.get(0)
         })

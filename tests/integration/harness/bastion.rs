@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use rusqlite::Connection;
@@ -197,12 +197,21 @@ pub(crate) fn serve(dir: &Path, port: u16, log_filter: &str) -> Child {
     if !log_filter.is_empty() {
         command.env("OPSPILOT_LOG", log_filter);
     }
+    preload_faults(&mut command, dir);
     let mut daemon = Child::server(&mut command, &dir.join("log"));
     eventually("the bastion to accept", || {
         assert!(daemon.runs(), "the bastion ended:\n{}", log(dir));
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
     });
     daemon
+}
+
+/// Has the daemon's calls to the system fail as a test says, where its directory holds what does that.
+fn preload_faults(command: &mut Command, dir: &Path) {
+    let library = dir.join("faults.so");
+    if library.exists() {
+        command.env("LD_PRELOAD", library).env("FAULTS", dir.join("faults"));
+    }
 }
 
 fn log(dir: &Path) -> String {
