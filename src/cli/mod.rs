@@ -24,6 +24,7 @@ mod listing;
 pub mod log;
 pub mod model;
 pub mod policy;
+pub mod prune;
 pub mod replay;
 pub mod score;
 pub mod serve;
@@ -32,6 +33,8 @@ mod shipped;
 pub mod show;
 pub mod stats;
 mod table;
+mod upkeep;
+pub mod verify;
 
 /// A transparent SSH bastion that scores every command, asks before the dangerous ones, and records their whole life.
 #[derive(Debug, clap::Parser)]
@@ -71,6 +74,10 @@ enum Command {
     Backup(backup::Args),
     /// Play the recording of a terminal
     Replay(replay::Args),
+    /// Hold the record against itself: chain, signatures, tables, recordings
+    Verify(verify::Args),
+    /// Erase what has been kept for long enough, or what one user did
+    Prune(prune::Args),
     /// Say which model scores, install another, roll back
     Model(model::Args),
     /// Print what an engineer puts in `ssh_config` and `known_hosts`
@@ -100,6 +107,8 @@ impl Cli {
             Command::Export(args) => export::run(args),
             Command::Backup(args) => backup::run(args),
             Command::Replay(args) => replay::run(args),
+            Command::Verify(args) => verify::run(args),
+            Command::Prune(args) => prune::run(args),
             Command::Model(args) => model::run(args),
             Command::ClientConfig(args) => client_config::run(args),
             Command::Completions(args) => completions::run(args),

@@ -17,7 +17,7 @@ use crate::gate::{Engine, EngineError, Gate};
 use crate::gateway::{Control, Gateway};
 use crate::store::{self, BackupPlan, Store};
 
-use super::ConfigArg;
+use super::{ConfigArg, upkeep};
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -39,7 +39,7 @@ pub(super) enum LogFormat {
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let file = args.config.locate()?;
     // The SSH library's own lines say what its peers sent: only what is wrong with it is of interest, and never a key.
-    start_log(args.log_format, "info,russh=warn")?;
+    start_log(args.log_format, "info,russh=warn,rusqlite_migration=warn")?;
     let gate = open_gate(&file)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(serve(file, gate))?;
@@ -86,6 +86,7 @@ async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
         signal(SignalKind::interrupt())?,
     ));
     notify(&[NotifyState::Ready]);
+    let upkeep = tokio::spawn(upkeep::run(gate.clone()));
     let asked = CancellationToken::new();
     let answering = tokio::spawn(socket.serve(gate.store().clone(), asked.clone()));
     let serving = gateway.serve(drain);
@@ -96,6 +97,7 @@ async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
             Some(()) = hangups.recv() => reload(&file, &control).await,
         }
     }
+    upkeep.abort();
     asked.cancel();
     answering.await.context("the control socket failed")?;
     gate.close().await;

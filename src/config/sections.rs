@@ -8,9 +8,6 @@ use super::settings::{Algorithms, Confirm, ModelBounds, OnFailure, RecordingsOnF
 use super::{environment, values};
 use crate::domain::Level;
 
-/// Keys of `[store]` that are documented and not there yet.
-const PLANNED_STORE: &[&str] = &["retention_days", "recordings_retention_days"];
-
 /// `[server]`; `base` is the directory of the file.
 pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
     let listen = table.read("listen", vec![([127, 0, 0, 1], 2222).into()], |value| {
@@ -120,6 +117,11 @@ fn algorithms(table: &Table<'_>) -> Option<Algorithms> {
 /// The bytes of a recording's file at most: days of a busy terminal.
 const RECORDINGS_MAX_BYTES: u64 = 1024 * 1024 * 1024;
 
+/// For how long the record is kept, days.
+const RETENTION_DAYS: u32 = 365;
+/// As good as without end, days.
+const MAX_DAYS: u32 = 36_500;
+
 /// `[store]`; a relative path is taken from the state directory.
 pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings> {
     let path = table.read("path", state_dir.join("opspilot.db"), |value| {
@@ -149,7 +151,13 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
     });
     let backup_every = positive(table, "backup_every", 86_400);
     let backup_keep = limit(table, "backup_keep", 7);
-    table.finish(PLANNED_STORE);
+    let retention_days = days(table, "retention_days", RETENTION_DAYS);
+    let recordings_retention_days = days(
+        table,
+        "recordings_retention_days",
+        retention_days.unwrap_or(RETENTION_DAYS),
+    );
+    table.finish(&[]);
     Some(StoreSettings {
         path: path?,
         on_failure: on_failure?,
@@ -159,6 +167,16 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
         backup_dir: backup_dir?,
         backup_every: backup_every?,
         backup_keep: backup_keep?,
+        retention_days: Some(retention_days?).filter(|days| *days > 0),
+        recordings_retention_days: Some(recordings_retention_days?).filter(|days| *days > 0),
+    })
+}
+
+/// A number of days; 0 for without end.
+fn days(table: &Table<'_>, key: &'static str, default: u32) -> Option<u32> {
+    table.read(key, default, |value| {
+        let days = value.whole()?;
+        Some(u32::try_from(days).map_or(MAX_DAYS, |days| days.min(MAX_DAYS)))
     })
 }
 

@@ -115,6 +115,10 @@ pub struct StoreSettings {
     pub backup_every: Duration,
     /// How many of them are kept, the newest.
     pub backup_keep: usize,
+    /// Days for which the record is kept; `None` for without end.
+    pub retention_days: Option<u32>,
+    /// Days for which recordings are kept; `None` for without end.
+    pub recordings_retention_days: Option<u32>,
 }
 
 /// What happens to a session whose recording cannot be written.

@@ -161,6 +161,24 @@ fn relative_paths_have_the_base_that_the_design_gives() {
 }
 
 #[test]
+fn recordings_are_kept_for_as_long_as_the_record_unless_it_says_otherwise() {
+    for (lines, record, recordings) in [
+        ("", Some(365), Some(365)),
+        ("retention_days = 30", Some(30), Some(30)),
+        ("retention_days = 0", None, None),
+        ("recordings_retention_days = 90", Some(365), Some(90)),
+        ("retention_days = 30\nrecordings_retention_days = 0", Some(30), None),
+    ] {
+        let settings = parse(&format!("[store]\n{lines}\n")).unwrap().store;
+        assert_eq!(
+            (settings.retention_days, settings.recordings_retention_days),
+            (record, recordings),
+            "{lines}"
+        );
+    }
+}
+
+#[test]
 fn recordings_lie_below_the_state_directory_elsewhere_or_nowhere() {
     let store = |lines: &str| {
         parse(&format!("[server]\nstate_dir = \"state\"\n[store]\n{lines}\n"))
@@ -259,10 +277,9 @@ const FAULTS: &[ExpectedFault] = &[
     (r#"path = "record.db""#, r"recordings = true", "store.recordings", "wrong type (boolean)", "a string"),
     (r#"path = "record.db""#, r#"recordings_on_failure = "deny""#, "store.recordings_on_failure", "not one of end, continue", "one of those"),
     (r#"path = "record.db""#, r"recordings_max_bytes = -1", "store.recordings_max_bytes", "out of range", "0 or above"),
-    (r#"path = "record.db""#, r"recordings_retention_days = 90", "store.recordings_retention_days", "not supported by this version", "remove"),
     (r#"path = "record.db""#, r"backup_keep = 0", "store.backup_keep", "out of range", "above 0"),
     (r#"path = "record.db""#, r#"backup_every = "0s""#, "store.backup_every", "may not be zero", "30s"),
-    (r#"path = "record.db""#, r"retention_days = 365", "store.retention_days", "not supported by this version", "remove"),
+    (r#"path = "record.db""#, r#"retention_days = "90""#, "store.retention_days", "wrong type (string)", "a whole number"),
     (r#"on_failure = "allow""#, r#"on_failure = "ignore""#, "store.on_failure", "not one of deny, allow", "one of those"),
     (r#"timeout = "2m""#, r#"timeout = "0s""#, "confirm.timeout", "may not be zero", "30s"),
     (r#"files = [{ ops = ["write", "remove"], paths = ["/etc/**"], action = "deny" }]"#, r#"files = [{ ops = ["chmod"], paths = ["/etc/**"], action = "deny" }]"#, "policies[0].files[0].ops[0]", "`chmod` is not one of read, write", "one of those"),

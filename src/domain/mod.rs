@@ -6,6 +6,7 @@ mod id;
 mod name;
 mod path;
 mod rating;
+mod seal;
 mod text;
 mod time;
 mod vocabulary;
@@ -16,6 +17,7 @@ pub use id::{CommandId, CommandUid, SessionId};
 pub use name::{Name, NameError};
 pub use path::{absolute_path, is_step};
 pub use rating::{Rating, RatingError};
+pub use seal::Seal;
 pub use text::{acts, printable, printable_line};
 pub use time::whole_millis;
 pub use vocabulary::{

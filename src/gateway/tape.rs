@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::RecordingsOnFailure;
 use crate::domain::CommandId;
-use crate::recording::{self, Closed, Header, Recorder, RecordingError, Watch, Written};
+use crate::recording::{self, Closed, Header, Progress, Recorder, RecordingError, Watch, Written};
 use crate::store::{NewRecording, RecordingEnd, RecordingId, RecordingState, Store, StoreError};
 
 use super::session::TargetSession;
@@ -128,7 +128,7 @@ async fn begin(
         }
         Err(error) => {
             let failed = Written::Failed {
-                bytes: None,
+                seal: None,
                 reason: error.to_string(),
             };
             store.end_recording(id, ended(failed, !essential)).await?;
@@ -142,8 +142,17 @@ fn header(session: &TargetSession, pty: &PtyRequest, began: Timestamp) -> Header
     Header::new((pty.size.columns, pty.size.rows), &pty.term, &title, began)
 }
 
-async fn record_end(store: Store, id: RecordingId, watch: Watch, goes_on: bool) {
-    let written = watch.end().await;
+async fn record_end(store: Store, id: RecordingId, mut watch: Watch, goes_on: bool) {
+    let written = loop {
+        match watch.next().await {
+            Progress::Ended(written) => break written,
+            Progress::Sealed(seal) => {
+                if let Err(error) = store.seal_recording(id, seal).await {
+                    tracing::error!(%id, %error, "cannot record how far a recording has come");
+                }
+            }
+        }
+    };
     if let Written::Failed { reason, .. } = &written {
         tracing::error!(%id, reason, "a recording could not be written to its end");
     }
@@ -153,13 +162,14 @@ async fn record_end(store: Store, id: RecordingId, watch: Watch, goes_on: bool) 
 }
 
 fn ended(written: Written, went_on: bool) -> RecordingEnd {
-    let (bytes, state) = match written {
-        Written::Whole { bytes } => (Some(bytes), RecordingState::Complete),
-        Written::Failed { bytes, reason } => (bytes, RecordingState::Failed { reason, went_on }),
+    let (seal, state) = match written {
+        Written::Whole(seal) => (Some(seal), RecordingState::Complete),
+        Written::Failed { seal, reason } => (seal, RecordingState::Failed { reason, went_on }),
     };
     RecordingEnd {
         at: Some(Timestamp::now()),
-        bytes,
+        bytes: seal.as_ref().map(|seal| seal.bytes),
+        sha256: seal.map(|seal| seal.sha256),
         state,
     }
 }

@@ -7,18 +7,22 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
 
 use super::RecordingError;
 use super::cast::{Action, Event, Header};
+use super::seal::sealed;
 use super::utf8::Utf8;
-use crate::domain::SessionId;
+use crate::domain::{Seal, SessionId};
 
 /// How much may be lost to a crash of the bastion.
 pub(super) const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How much may be lost to a crash of the machine. Syncing is what costs, and hundreds of sessions share one disk.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
+/// How much may be changed without a trace if the bastion stops before the end. Each seal is an event of the record.
+const SEAL_EVERY: Duration = Duration::from_secs(30);
 /// The level of compression: terminals repeat themselves, and more is not worth its time.
 const LEVEL: i32 = 3;
 /// The compressor looks back over 256 KiB, and its tables are of the same size together: hundreds of sessions share one memory.
@@ -60,6 +64,9 @@ pub(super) struct CastFile {
     /// ... and after the last sync.
     unsynced: bool,
     synced: Instant,
+    /// What was on disk when it was last sealed, until it is taken.
+    seal: Option<Seal>,
+    sealed: Instant,
 }
 
 impl CastFile {
@@ -75,7 +82,7 @@ impl CastFile {
     }
 
     fn over(file: File, header: &Header, limit: Option<u64>) -> io::Result<Self> {
-        let mut encoder = Encoder::new(Counted { file, bytes: 0 }, LEVEL)?;
+        let mut encoder = Encoder::new(Counted::over(file), LEVEL)?;
         encoder.window_log(WINDOW_LOG)?;
         encoder.set_parameter(CParameter::HashLog(TABLE_LOG))?;
         encoder.set_parameter(CParameter::ChainLog(TABLE_LOG))?;
@@ -92,6 +99,8 @@ impl CastFile {
             flushed: Instant::now(),
             unsynced: true,
             synced: Instant::now(),
+            seal: None,
+            sealed: Instant::now(),
         })
     }
 
@@ -134,8 +143,16 @@ impl CastFile {
         if self.unsynced && self.synced.elapsed() >= SYNC_EVERY {
             self.file().sync_data()?;
             (self.unsynced, self.synced) = (false, Instant::now());
+            if self.sealed.elapsed() >= SEAL_EVERY {
+                (self.seal, self.sealed) = (Some(self.seal()), Instant::now());
+            }
         }
         Ok(())
+    }
+
+    /// A seal that is due to be recorded: what it stands for is on disk.
+    pub(super) fn take_seal(&mut self) -> Option<Seal> {
+        self.seal.take()
     }
 
     /// Ends the file.
@@ -149,6 +166,11 @@ impl CastFile {
         self.file().sync_all()
     }
 
+    /// The seal of everything that was written.
+    pub(super) fn seal(&self) -> Seal {
+        sealed(self.size(), self.encoder.get_ref().hasher.clone())
+    }
+
     /// Bytes of the file.
     pub(super) fn size(&self) -> u64 {
         self.encoder.get_ref().bytes
@@ -159,16 +181,28 @@ impl CastFile {
     }
 }
 
-/// A file that knows how much was written to it, also when the system cannot be asked any longer.
+/// A file that knows what was written to it, also when the system cannot be asked any longer.
 struct Counted {
     file: File,
     bytes: u64,
+    hasher: Sha256,
+}
+
+impl Counted {
+    fn over(file: File) -> Self {
+        Self {
+            file,
+            bytes: 0,
+            hasher: Sha256::new(),
+        }
+    }
 }
 
 impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.bytes += written as u64;
+        self.hasher.update(bytes.get(..written).unwrap_or_default());
         Ok(written)
     }
 
@@ -251,7 +285,7 @@ mod tests {
         file.output(Duration::from_secs(1), b"\xa9 \xe6\x97").unwrap();
         file.finish().unwrap();
         assert_eq!(shown(&path), ("café \u{fffd}".to_owned(), false));
-        assert_eq!(file.size(), path.metadata().unwrap().len());
+        assert_eq!(file.seal(), super::super::seal(&path).unwrap());
 
         let mut player = Player::open(&path).unwrap();
         while let Some(event) = player.next_event().unwrap() {

@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod player;
 mod recorder;
+mod seal;
 mod tame;
 mod utf8;
 
@@ -17,5 +18,6 @@ pub use cast::{Action, Event, Header, marker};
 pub use error::RecordingError;
 pub use file::{file_name, locate};
 pub use player::Player;
-pub use recorder::{Closed, Recorder, Watch, Written, begin};
+pub use recorder::{Closed, Progress, Recorder, Watch, Written, begin};
+pub use seal::{Unsealed, check, remove, seal};
 pub use tame::Tame;

@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Permit;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::interval;
+use tokio::time::{Interval, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::RecordingError;
 use super::cast::{Action, Header, sensible};
 use super::file::{CastFile, FLUSH_EVERY};
+use crate::domain::Seal;
 
 /// Batches that may wait for the thread; beyond them, who shows something waits.
 const QUEUE: usize = 8;
@@ -61,10 +62,12 @@ impl Recorder {
         }
     }
 
-    fn watch(&self, written: oneshot::Receiver<Written>) -> Watch {
+    fn watch(&self, seals: watch::Receiver<Option<Seal>>, written: oneshot::Receiver<Written>) -> Watch {
         Watch {
             batch: self.batch.clone(),
             queue: self.queue.downgrade(),
+            ticks: interval(FLUSH_EVERY),
+            seals,
             written,
         }
     }
@@ -183,14 +186,11 @@ impl Resizes {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Written {
     /// All of it is in the file.
-    Whole {
-        /// Bytes of the file.
-        bytes: u64,
-    },
+    Whole(Seal),
     /// It could not be written, or not to its end.
     Failed {
-        /// Bytes of the file; `None` where that is not known.
-        bytes: Option<u64>,
+        /// What is in the file; `None` where that is not known.
+        seal: Option<Seal>,
         /// Why, in plain words.
         reason: String,
     },
@@ -201,20 +201,35 @@ pub enum Written {
 pub struct Watch {
     batch: Batch,
     queue: mpsc::WeakSender<Vec<Order>>,
+    ticks: Interval,
+    seals: watch::Receiver<Option<Seal>>,
     written: oneshot::Receiver<Written>,
 }
 
+/// How far a recording has come.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// This much of it is on disk.
+    Sealed(Seal),
+    /// It has ended.
+    Ended(Written),
+}
+
 impl Watch {
-    /// Waits for the end of the recording.
-    pub async fn end(mut self) -> Written {
-        let mut ticks = interval(FLUSH_EVERY);
+    /// Waits for the recording to get further; not to be asked again after its end.
+    pub async fn next(&mut self) -> Progress {
         loop {
             tokio::select! {
-                written = &mut self.written => return written.unwrap_or_else(|_| Written::Failed {
-                    bytes: None,
+                written = &mut self.written => return Progress::Ended(written.unwrap_or_else(|_| Written::Failed {
+                    seal: None,
                     reason: "its writer broke down".to_owned(),
-                }),
-                _ = ticks.tick() => self.flush(),
+                })),
+                Ok(()) = self.seals.changed() => {
+                    if let Some(seal) = self.seals.borrow_and_update().clone() {
+                        return Progress::Sealed(seal);
+                    }
+                }
+                _ = self.ticks.tick() => self.flush(),
             }
         }
     }
@@ -250,13 +265,14 @@ fn start(file: CastFile) -> io::Result<(Recorder, Watch)> {
     let (queue, mut orders) = mpsc::channel(QUEUE);
     let (done, written) = oneshot::channel();
     let recorder = Recorder::into(queue);
-    let watch = recorder.watch(written);
+    let (seals, sealed) = watch::channel(None);
+    let watch = recorder.watch(sealed, written);
     let batch = recorder.batch.clone();
     let (resizes, closed) = (recorder.resizes.clone(), recorder.closed.clone().drop_guard());
     std::thread::Builder::new()
         .name("recording".to_owned())
         .spawn(move || {
-            let written = write(file, &mut orders, &batch, &resizes);
+            let written = write(file, &mut orders, (&batch, &resizes), &seals);
             // Before the queue: whom the queue turns away finds the recording closed.
             drop(closed);
             drop(orders);
@@ -267,22 +283,30 @@ fn start(file: CastFile) -> io::Result<(Recorder, Watch)> {
 }
 
 /// Writes until everybody who could show something is gone, or writing fails.
-fn write(mut file: CastFile, orders: &mut mpsc::Receiver<Vec<Order>>, rest: &Batch, resizes: &Resizes) -> Written {
+fn write(
+    mut file: CastFile,
+    orders: &mut mpsc::Receiver<Vec<Order>>,
+    (rest, resizes): (&Batch, &Resizes),
+    seals: &watch::Sender<Option<Seal>>,
+) -> Written {
     let mut outcome = Ok(());
     while outcome.is_ok()
         && let Some(batch) = orders.blocking_recv()
     {
         outcome = obey(&mut file, batch, resizes);
+        if let Some(seal) = file.take_seal() {
+            seals.send_replace(Some(seal));
+        }
     }
     let outcome = outcome
         .and_then(|()| obey(&mut file, rest.take(), resizes))
         .and_then(|()| write_resizes(&mut file, Duration::MAX, resizes))
         .and_then(|()| file.finish());
-    let bytes = file.size();
+    let seal = file.seal();
     match outcome {
-        Ok(()) => Written::Whole { bytes },
+        Ok(()) => Written::Whole(seal),
         Err(error) => Written::Failed {
-            bytes: Some(bytes),
+            seal: Some(seal),
             reason: error.to_string(),
         },
     }
@@ -330,6 +354,14 @@ mod tests {
         std::iter::from_fn(|| player.next_event().unwrap()).collect()
     }
 
+    async fn end(mut watch: Watch) -> Written {
+        loop {
+            if let Progress::Ended(written) = watch.next().await {
+                return written;
+            }
+        }
+    }
+
     #[tokio::test]
     async fn everything_is_written_in_order() {
         let dir = tempfile::tempdir().unwrap();
@@ -342,9 +374,8 @@ mod tests {
         recorder.resize(120, 50);
         drop(recorder);
 
-        let written = watch.end().await;
-        let bytes = path.metadata().unwrap().len();
-        assert_eq!(written, Written::Whole { bytes });
+        let written = end(watch).await;
+        assert_eq!(written, Written::Whole(super::super::seal(&path).unwrap()));
         let actions: Vec<Action> = events(&path).into_iter().map(|event| event.action).collect();
         assert_eq!(
             actions,
@@ -363,7 +394,7 @@ mod tests {
         let (queue, mut orders) = mpsc::channel(QUEUE);
         let (_done, written) = oneshot::channel();
         let recorder = Recorder::into(queue);
-        let watch = recorder.watch(written);
+        let watch = recorder.watch(watch::channel(None).1, written);
         recorder.output(b"k").await.unwrap();
         assert!(orders.is_empty());
         watch.flush();
@@ -390,7 +421,7 @@ mod tests {
             recorder.output(bytes.as_bytes()).await.unwrap();
         }
         drop(recorder);
-        assert!(matches!(watch.end().await, Written::Whole { .. }));
+        assert!(matches!(end(watch).await, Written::Whole(_)));
 
         let text: String = events(&path)
             .into_iter()
@@ -408,7 +439,7 @@ mod tests {
         let path = dir.path().join("x.cast.zst");
         let (recorder, watch) = begin(path.clone(), header(), None).await.unwrap();
         std::fs::remove_file(&path).unwrap();
-        let watched = tokio::spawn(watch.end());
+        let watched = tokio::spawn(end(watch));
         recorder.closed().cancelled().await;
         let written = watched.await.unwrap();
         assert!(
@@ -424,11 +455,11 @@ mod tests {
         let path = dir.path().join("x.cast.zst");
         let (recorder, watch) = begin(path.clone(), header(), Some(1)).await.unwrap();
         recorder.output(b"more than a byte").await.unwrap();
-        let written = watch.end().await;
+        let written = end(watch).await;
         assert!(recorder.closed().is_cancelled());
-        let bytes = Some(path.metadata().unwrap().len());
+        let seal = Some(super::super::seal(&path).unwrap());
         let reason = "it has outgrown store.recordings_max_bytes".to_owned();
-        assert_eq!(written, Written::Failed { bytes, reason });
+        assert_eq!(written, Written::Failed { seal, reason });
         assert_eq!(events(&path).len(), 1, "what was taken is in it");
     }
 
@@ -442,7 +473,7 @@ mod tests {
             panic!("the task gives way");
         });
         assert!(task.await.is_err_and(|error| error.is_panic()));
-        assert!(matches!(watch.end().await, Written::Whole { .. }));
+        assert!(matches!(end(watch).await, Written::Whole(_)));
         let shown = events(&path).pop().map(|event| event.action);
         assert_eq!(shown, Some(Action::Output("before".to_owned())));
     }
@@ -451,13 +482,13 @@ mod tests {
     async fn a_writer_that_panics_is_a_failure() {
         let (queue, orders) = mpsc::channel(QUEUE);
         let (done, written) = oneshot::channel::<Written>();
-        let watch = Recorder::into(queue).watch(written);
+        let watch = Recorder::into(queue).watch(watch::channel(None).1, written);
         let writer = std::thread::spawn(move || {
             let _held = (done, orders);
             panic!("the writer gives way");
         });
-        let written = watch.end().await;
-        assert!(matches!(written, Written::Failed { bytes: None, .. }), "{written:?}");
+        let written = end(watch).await;
+        assert!(matches!(written, Written::Failed { seal: None, .. }), "{written:?}");
         assert!(writer.join().is_err());
     }
 

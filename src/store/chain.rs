@@ -1,7 +1,8 @@
 //! The append-only truth: events, each sealed together with all before it.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::types::{FromSql as _, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
@@ -11,6 +12,9 @@ use super::sql::rfc3339;
 
 /// A SHA-256 digest.
 pub(super) type Digest = [u8; 32];
+
+/// What stands in the place of a payload that was erased; no change has it as its payload.
+pub(super) const ERASED: &[u8] = b"null";
 
 /// Keeps these digests apart from any other SHA-256 of the same bytes.
 const DOMAIN: &[u8] = b"opspilot event 1";
@@ -23,20 +27,10 @@ pub(super) struct Head {
 }
 
 /// Before the first event.
-const GENESIS: Head = Head {
+pub(super) const GENESIS: Head = Head {
     seq: 0,
     digest: [0; 32],
 };
-
-/// Everything of an event that its digest covers.
-struct Sealed<'a> {
-    bastion_id: &'a str,
-    kind: &'a str,
-    session_id: Option<&'a str>,
-    command_id: Option<i64>,
-    at: &'a str,
-    payload_digest: Digest,
-}
 
 /// The last event of the database.
 pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
@@ -51,21 +45,29 @@ pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
     Ok(last.unwrap_or(GENESIS))
 }
 
-/// Appends `change` behind `head` and gives the new head.
+/// The number of the last event that is a signature; 0 where there is none.
+pub(super) fn last_signed(connection: &Connection) -> Result<i64, StoreError> {
+    let sql =
+        "SELECT ifnull(max(seq), 0) FROM events WHERE kind IN ('head_signed', 'payloads_erased', 'user_forgotten')";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// Appends an event about `change` with this payload behind `head`, and gives the new head.
 pub(super) fn append(
     connection: &Connection,
     head: Head,
     bastion_id: &str,
     change: &Change,
+    payload: String,
 ) -> Result<Head, StoreError> {
-    let payload = Payload(change.payload()?);
+    let payload = Payload(payload);
     let (session_id, at) = (change.session_id().map(|id| id.to_string()), rfc3339(Timestamp::now()));
     let sealed = Sealed {
-        bastion_id,
-        kind: change.kind(),
-        session_id: session_id.as_deref(),
+        bastion_id: bastion_id.as_bytes(),
+        kind: change.kind().as_bytes(),
+        session_id: session_id.as_deref().map(str::as_bytes),
         command_id: change.command_id().map(|id| id.0),
-        at: &at,
+        at: at.as_bytes(),
         payload_digest: sha256(payload.0.as_bytes()),
     };
     let next = sealed.onto(head);
@@ -76,10 +78,10 @@ pub(super) fn append(
         )?
         .execute(params![
             next.seq,
-            sealed.kind,
-            sealed.session_id,
+            change.kind(),
+            session_id,
             sealed.command_id,
-            sealed.at,
+            at,
             payload,
             sealed.payload_digest,
             next.digest
@@ -87,8 +89,19 @@ pub(super) fn append(
     Ok(next)
 }
 
+/// Everything of an event that its digest covers; bytes, since what is read may have been tampered with.
+pub(super) struct Sealed<'a> {
+    pub(super) bastion_id: &'a [u8],
+    pub(super) kind: &'a [u8],
+    pub(super) session_id: Option<&'a [u8]>,
+    pub(super) command_id: Option<i64>,
+    pub(super) at: &'a [u8],
+    pub(super) payload_digest: Digest,
+}
+
 impl Sealed<'_> {
-    fn onto(&self, previous: Head) -> Head {
+    /// Where the chain stands with this event behind `previous`.
+    pub(super) fn onto(&self, previous: Head) -> Head {
         let seq = previous.seq.saturating_add(1);
         let command_id = self.command_id.map(i64::to_be_bytes);
         let mut hasher = Sha256::new();
@@ -97,7 +110,7 @@ impl Sealed<'_> {
         hasher.update(seq.to_be_bytes());
         hasher.update(self.payload_digest);
         for field in [Some(self.bastion_id), Some(self.kind), self.session_id, Some(self.at)] {
-            seal_field(&mut hasher, field.map(str::as_bytes));
+            seal_field(&mut hasher, field);
         }
         seal_field(&mut hasher, command_id.as_ref().map(<[u8; 8]>::as_slice));
         Head {
@@ -114,59 +127,121 @@ fn seal_field(hasher: &mut Sha256, field: Option<&[u8]>) {
     hasher.update(field.unwrap_or_default());
 }
 
-/// What a walk over the chain found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChainState {
-    /// Every event is the one that was written, in its place.
-    Sound {
-        /// Events in the chain.
-        events: i64,
-        /// The digest of the last, in hexadecimal: it stands for the whole record.
-        head: String,
-    },
-    /// The chain does not hold.
-    Broken {
-        /// The first event that is changed, out of place, or follows one that is missing.
-        seq: i64,
-    },
+/// An event as it stands in the database, whatever that is.
+#[derive(Debug)]
+pub(super) struct StoredEvent {
+    pub(super) seq: i64,
+    pub(super) bastion_id: Vec<u8>,
+    pub(super) kind: Vec<u8>,
+    pub(super) session_id: Option<Vec<u8>>,
+    pub(super) command_id: Option<i64>,
+    at: Vec<u8>,
+    pub(super) payload: Vec<u8>,
+    payload_digest: Vec<u8>,
+    digest: Vec<u8>,
 }
 
-/// Walks over all events, in constant memory.
-pub(super) fn verify(connection: &Connection) -> Result<ChainState, StoreError> {
-    let mut statement = connection.prepare(
-        "SELECT seq, coalesce(bastion_id, (SELECT value FROM meta WHERE key = 'bastion_id')), kind, session_id, command_id,
-             at, payload, payload_digest, digest FROM events ORDER BY seq",
-    )?;
+/// The columns of [`StoredEvent`], in order.
+pub(super) const COLUMNS: &str =
+    "seq, ifnull(bastion_id, (SELECT value FROM meta WHERE key = 'bastion_id')), kind, session_id,
+    command_id, at, payload, payload_digest, digest";
+
+/// Why an event is not the one that was written there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    /// Events before it are gone.
+    #[error("events are missing: {0} to {1}")]
+    Missing(i64, i64),
+    /// Its payload is another.
+    #[error("its payload was changed")]
+    Payload,
+    /// Something else of it is another, or it is out of place.
+    #[error("it was changed, inserted or moved, or what stood before it was")]
+    Seal,
+}
+
+impl StoredEvent {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let bytes = |column| Ok::<_, rusqlite::Error>(raw(row.get_ref(column)?).unwrap_or_default());
+        Ok(Self {
+            seq: row.get(0)?,
+            bastion_id: bytes(1)?,
+            kind: bytes(2)?,
+            session_id: raw(row.get_ref(3)?),
+            command_id: row.get(4)?,
+            at: bytes(5)?,
+            payload: text_of(row.get_ref(6)?),
+            payload_digest: bytes(7)?,
+            digest: bytes(8)?,
+        })
+    }
+
+    /// Whether its payload was erased, lawfully or not.
+    pub(super) fn is_erased(&self) -> bool {
+        self.payload == ERASED
+    }
+
+    /// Its own digest; zeros where that is none.
+    pub(super) fn digest(&self) -> Digest {
+        Digest::try_from(self.digest.as_slice()).unwrap_or_default()
+    }
+
+    /// Where the chain stands with it, by its own account, and what is wrong with it behind `previous`.
+    pub(super) fn check(&self, previous: Head) -> (Head, Option<Fault>) {
+        let payload_digest = Digest::try_from(self.payload_digest.as_slice()).unwrap_or_default();
+        let sealed = Sealed {
+            bastion_id: &self.bastion_id,
+            kind: &self.kind,
+            session_id: self.session_id.as_deref(),
+            command_id: self.command_id,
+            at: &self.at,
+            payload_digest,
+        };
+        let due = sealed.onto(previous);
+        let stands = Head {
+            seq: self.seq,
+            digest: self.digest(),
+        };
+        (stands, self.fault(due, stands, payload_digest))
+    }
+
+    fn fault(&self, due: Head, stands: Head, payload_digest: Digest) -> Option<Fault> {
+        if stands.seq != due.seq {
+            Some(Fault::Missing(due.seq, stands.seq.saturating_sub(1)))
+        } else if !self.is_erased() && sha256(&self.payload) != payload_digest {
+            Some(Fault::Payload)
+        } else {
+            (stands != due).then_some(Fault::Seal)
+        }
+    }
+}
+
+/// What a payload says; what cannot be read is left as it is, and does not have the digest.
+fn text_of(payload: ValueRef<'_>) -> Vec<u8> {
+    let text = Payload::column_result(payload).map(|Payload(text)| text.into_bytes());
+    text.unwrap_or_else(|_| raw(payload).unwrap_or_default())
+}
+
+fn raw(value: ValueRef<'_>) -> Option<Vec<u8>> {
+    value.as_bytes_or_null().ok().flatten().map(<[u8]>::to_vec)
+}
+
+/// Shows every event in order to `visit`, with where the chain stood before it and what is wrong with it; gives the last.
+/// In constant memory.
+pub(super) fn walk(
+    connection: &Connection,
+    mut visit: impl FnMut(&StoredEvent, Head, Option<Fault>) -> Result<(), StoreError>,
+) -> Result<Head, StoreError> {
+    let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM events ORDER BY seq"))?;
     let mut rows = statement.query([])?;
     let mut head = GENESIS;
     while let Some(row) = rows.next()? {
-        let stored = Head {
-            seq: row.get(0)?,
-            digest: row.get(8)?,
-        };
-        let (bastion_id, kind, session_id): (String, String, Option<String>) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        let at: String = row.get(5)?;
-        let Ok(Payload(payload)) = row.get(6) else {
-            return Ok(ChainState::Broken { seq: stored.seq });
-        };
-        let payload_digest = sha256(payload.as_bytes());
-        let sealed = Sealed {
-            bastion_id: &bastion_id,
-            kind: &kind,
-            session_id: session_id.as_deref(),
-            command_id: row.get(4)?,
-            at: &at,
-            payload_digest,
-        };
-        if sealed.onto(head) != stored || row.get::<_, Digest>(7)? != payload_digest {
-            return Ok(ChainState::Broken { seq: stored.seq });
-        }
-        head = stored;
+        let event = StoredEvent::read(row)?;
+        let (stands, fault) = event.check(head);
+        visit(&event, head, fault)?;
+        head = stands;
     }
-    Ok(ChainState::Sound {
-        events: head.seq,
-        head: hex(&head.digest),
-    })
+    Ok(head)
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> Digest {
@@ -182,4 +257,10 @@ pub(super) fn hex(bytes: &[u8]) -> String {
             write!(text, "{byte:02x}").unwrap_or_default();
             text
         })
+}
+
+/// The digest that `text` spells in lower-case hexadecimal.
+pub(super) fn from_hex(text: &str) -> Option<Digest> {
+    let decoded = data_encoding::HEXLOWER.decode(text.as_bytes()).ok()?;
+    decoded.try_into().ok()
 }

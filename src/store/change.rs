@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::door::ConnectionCounts;
+use super::erase::{Erasure, Forgotten};
 use super::feedback::Feedback;
 use crate::domain::{
-    AnswerChannel, Channel, CommandId, CommandUid, Decision, Exactness, Impact, Level, Name, SessionId, State,
+    AnswerChannel, Channel, CommandId, CommandUid, Decision, Exactness, Impact, Level, Name, Seal, SessionId, State,
 };
 
 /// One step in the life of something recorded.
@@ -28,6 +30,11 @@ pub(super) enum Change {
     RecordingEnded(RecordingId, RecordingEnd),
     ConnectionsCounted(Date, ConnectionCounts),
     FeedbackGiven(CommandId, Box<Feedback>),
+    RecordingSealed(RecordingId, Seal),
+    RecordingRemoved(RecordingId, Timestamp),
+    HeadSigned,
+    Erased(Box<Erasure>),
+    UserForgotten(Forgotten),
 }
 
 impl Change {
@@ -46,10 +53,20 @@ impl Change {
             Self::RecordingEnded(..) => "recording_ended",
             Self::ConnectionsCounted(..) => "connections_counted",
             Self::FeedbackGiven(..) => "feedback_given",
+            Self::RecordingSealed(..) => "recording_sealed",
+            Self::RecordingRemoved(..) => "recording_removed",
+            Self::HeadSigned => "head_signed",
+            Self::Erased(_) => "payloads_erased",
+            Self::UserForgotten(_) => "user_forgotten",
         }
     }
 
-    /// The event's payload.
+    /// Whether its event is a statement of the bastion, signed by it.
+    pub(super) fn is_statement(&self) -> bool {
+        matches!(self, Self::HeadSigned | Self::Erased(_) | Self::UserForgotten(_))
+    }
+
+    /// The event's payload; of a statement, its body.
     pub(super) fn payload(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::SessionBegan(session) => serde_json::to_string(session),
@@ -64,6 +81,12 @@ impl Change {
             Self::RecordingEnded(id, end) => serde_json::to_string(&json!({ "channel": id.channel, "end": end })),
             Self::ConnectionsCounted(day, counts) => serde_json::to_string(&json!({ "day": day, "counts": counts })),
             Self::FeedbackGiven(_, feedback) => serde_json::to_string(feedback),
+            Self::RecordingSealed(id, seal) => serde_json::to_string(&json!({ "channel": id.channel, "seal": seal })),
+            Self::RecordingRemoved(id, at) => serde_json::to_string(&json!({ "channel": id.channel, "at": at })),
+            // Through a value, so that what is read back is written as it was.
+            Self::HeadSigned => Ok(Value::Null.to_string()),
+            Self::Erased(erasure) => Ok(serde_json::to_value(erasure)?.to_string()),
+            Self::UserForgotten(forgotten) => Ok(serde_json::to_value(forgotten)?.to_string()),
         }
     }
 
@@ -81,7 +104,12 @@ impl Change {
             | Self::SnapshotSaved(_)
             | Self::RecordingBegan(_)
             | Self::RecordingEnded(..)
-            | Self::ConnectionsCounted(..) => None,
+            | Self::ConnectionsCounted(..)
+            | Self::RecordingSealed(..)
+            | Self::RecordingRemoved(..)
+            | Self::HeadSigned
+            | Self::Erased(_)
+            | Self::UserForgotten(_) => None,
         }
     }
 
@@ -92,20 +120,25 @@ impl Change {
             Self::SessionEnded(id, _) => Some(*id),
             Self::Recorded(_, command) => Some(command.session_id),
             Self::RecordingBegan(recording) => Some(recording.id.session_id),
-            Self::RecordingEnded(id, _) => Some(id.session_id),
+            Self::RecordingEnded(id, _) | Self::RecordingSealed(id, _) | Self::RecordingRemoved(id, _) => {
+                Some(id.session_id)
+            }
             Self::Resolved(..)
             | Self::Finished(..)
             | Self::Amended(..)
             | Self::InputEnded(..)
             | Self::SnapshotSaved(_)
             | Self::ConnectionsCounted(..)
-            | Self::FeedbackGiven(..) => None,
+            | Self::FeedbackGiven(..)
+            | Self::HeadSigned
+            | Self::Erased(_)
+            | Self::UserForgotten(_) => None,
         }
     }
 }
 
 /// A session that has just begun.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewSession {
     /// Its identity.
     pub id: SessionId,
@@ -128,7 +161,7 @@ pub struct NewSession {
 }
 
 /// How a session ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SessionEnd {
     /// When; `None` where nobody saw it.
     pub at: Option<Timestamp>,
@@ -137,7 +170,7 @@ pub struct SessionEnd {
 }
 
 /// Where a command's life starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Start {
     /// The user is about to be asked.
@@ -159,7 +192,7 @@ impl From<Start> for State {
 }
 
 /// The machine that a command is for.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct HostInfo {
     /// The target's name.
     pub target: Name,
@@ -170,7 +203,7 @@ pub struct HostInfo {
 }
 
 /// What the forest said.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Forecast {
     /// The most probable level.
     pub level: Level,
@@ -179,7 +212,7 @@ pub struct Forecast {
 }
 
 /// What scoring said of a command.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Scoring {
     /// The rules' level.
     pub initial_risk_level: Level,
@@ -203,7 +236,7 @@ pub struct Scoring {
 }
 
 /// A command that has been assessed and decided upon, before anything of it reaches the target.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewCommand {
     /// Its identity across bastions.
     pub uid: CommandUid,
@@ -212,7 +245,7 @@ pub struct NewCommand {
     /// The command whose input it is: the reader of a script, or what opened the inner shell of a line.
     pub parent_id: Option<CommandId>,
     /// Whether it is sent as a part of a script: nobody sees it run or end.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_read: bool,
     /// When it was submitted.
     pub timestamp: Timestamp,
@@ -231,6 +264,7 @@ pub struct NewCommand {
     /// The redacted text; see [`recordable`](super::recordable) for bytes that are not UTF-8.
     pub command: String,
     /// The aliases in it and what they stand for, redacted.
+    #[serde(default)]
     pub aliases: BTreeMap<String, String>,
     /// [`Store::mac`](super::Store::mac) of the exact bytes.
     pub command_mac: String,
@@ -260,7 +294,7 @@ pub struct NewCommand {
 }
 
 /// What became of a held command.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Resolution {
     /// The answer, or why there is none.
     pub verdict: Verdict,
@@ -270,7 +304,7 @@ pub struct Resolution {
 }
 
 /// How a question ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The user said yes: it runs.
@@ -292,7 +326,7 @@ pub enum Verdict {
 }
 
 /// An answer to a question.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Answer {
     /// Who gave it.
     pub by: Name,
@@ -338,7 +372,7 @@ impl Verdict {
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Outcome {
     /// The end itself.
     pub end: End,
@@ -357,6 +391,7 @@ pub struct Outcome {
     /// The working directory afterwards, as the target reported it.
     pub cwd_after: Option<String>,
     /// The exit codes of the last pipeline's commands, as the shell reported them; empty where it did not.
+    #[serde(default)]
     pub pipe_status: Vec<i32>,
     /// The target afterwards; may follow later ([`Store::amend_context_after`](super::Store::amend_context_after)).
     pub aftermath: Aftermath,
@@ -381,7 +416,7 @@ impl Outcome {
 }
 
 /// How a run ended, as far as it was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
     /// It exited with this code.
@@ -416,7 +451,7 @@ impl End {
 }
 
 /// The target after a command, and what that shows. The default: nothing is known.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Aftermath {
     /// The target afterwards, compact.
     pub system_context: Option<Value>,
@@ -429,7 +464,7 @@ pub struct Aftermath {
 }
 
 /// The end of a command that read others on its standard input: theirs was not seen one by one, and is known to be past.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct InputEnd {
     /// What passed without having been understood; `None` where nothing did.
     pub rest: Option<InputRest>,
@@ -438,19 +473,19 @@ pub struct InputEnd {
 }
 
 /// The rest of an input that was not understood, and passed as a whole.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct InputRest {
     /// The row that stands for it; one of those that were read.
     pub id: CommandId,
     /// Its length, bytes.
     pub length: u64,
     /// Its SHA-256.
-    #[serde(serialize_with = "hexadecimal")]
+    #[serde(serialize_with = "hexadecimal", deserialize_with = "from_hexadecimal")]
     pub sha256: [u8; 32],
 }
 
 /// A target as it was seen.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewSnapshot {
     /// The target.
     pub target: Name,
@@ -464,7 +499,7 @@ pub struct NewSnapshot {
 }
 
 /// One recorded channel of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordingId {
     /// The session.
     pub session_id: SessionId,
@@ -479,7 +514,7 @@ impl std::fmt::Display for RecordingId {
 }
 
 /// A recording that is about to be written.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct NewRecording {
     /// Which.
     #[serde(flatten)]
@@ -491,18 +526,21 @@ pub struct NewRecording {
 }
 
 /// How a recording ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RecordingEnd {
     /// When; `None` where nobody saw it.
     pub at: Option<Timestamp>,
     /// Bytes of the file; `None` where that is not known.
     pub bytes: Option<u64>,
+    /// Their SHA-256, in hexadecimal; `None` where that is not known.
+    #[serde(default)]
+    pub sha256: Option<String>,
     /// Whether all of it is there.
     pub state: RecordingState,
 }
 
 /// What there is of a recording that has ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingState {
     /// All that was shown.
@@ -541,6 +579,11 @@ impl RecordingState {
 
 fn hexadecimal<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&super::chain::hex(digest))
+}
+
+fn from_hexadecimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    let text = String::deserialize(deserializer)?;
+    super::chain::from_hex(&text).ok_or_else(|| D::Error::custom("not a SHA-256 digest in hexadecimal"))
 }
 
 fn digest_only<S: Serializer>(value: &Value, serializer: S) -> Result<S::Ok, S::Error> {

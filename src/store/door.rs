@@ -2,13 +2,13 @@
 
 use jiff::civil::Date;
 use rusqlite::{Connection, Row, named_params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use super::sql::count;
 
 /// Connections, by what became of them. Those that are still waiting at the door are in `accepted` alone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionCounts {
     /// Let in to authenticate.
     pub accepted: u64,

@@ -91,6 +91,15 @@ pub enum StoreError {
         /// The key file.
         path: PathBuf,
     },
+    /// The file does not hold a key to sign with.
+    #[error("{} does not hold an Ed25519 key without a passphrase; restore it from a backup: what another key signs is not taken for the record's", path.display())]
+    SigningKeyMalformed {
+        /// The key file.
+        path: PathBuf,
+    },
+    /// A signature or the key for it could not be made.
+    #[error("cannot sign where the record stands: {0}")]
+    Sign(russh::keys::ssh_key::Error),
     /// A file beside the database could not be used.
     #[error("{}: {source}", path.display())]
     File {
@@ -121,6 +130,28 @@ pub enum StoreError {
     /// There is no such command, or it is not for this person to rate: nobody is told which.
     #[error("there is no command {0} that you may rate")]
     NotRateable(CommandId),
+    /// The recording is still being written, or was removed.
+    #[error("recording {0} is still being written, or was removed already")]
+    RecordingNotKept(RecordingId),
+    /// An event cannot be read, so that what it has added cannot be kept.
+    #[error("event {seq} cannot be erased: {reason}; run `opspilot verify`")]
+    Unreadable {
+        /// Its number.
+        seq: i64,
+        /// Why, in plain words.
+        reason: String,
+    },
+    /// The file of a recording could not be removed.
+    #[error("cannot remove the recording {path}: {source}")]
+    Recording {
+        /// Its name on record.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What was to be erased is not over, or something that stays needs it.
+    #[error("what was to be erased is not over yet, or is erased already; prune again")]
+    StillNeeded,
     /// The values contradict each other or what is recorded; a defect of the caller.
     #[error("the record refuses contradictory values: {0}")]
     Rejected(String),

@@ -2,21 +2,23 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, named_params};
-use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::change::Change;
 use super::sql::rfc3339;
 use super::{Store, StoreError};
 use crate::command::redact_prose;
-use crate::domain::{CommandId, Name, Rating, printable};
+use crate::domain::{CommandId, Name, NameError, Rating, printable};
+
+/// What stands before the number of an account.
+const ACCOUNT: &str = "uid:";
 
 /// The role that may rate everybody's commands.
 const ADMIN: &str = "admin";
 
 /// What somebody says of a command.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Feedback {
     /// Who says it.
     #[serde(flatten)]
@@ -30,7 +32,8 @@ pub struct Feedback {
 }
 
 /// Who rates a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Author", into = "Author")]
 pub enum Rater {
     /// A user of the bastion: their own commands, and with the role `admin` everybody's.
     User {
@@ -69,22 +72,44 @@ impl std::fmt::Display for Rater {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::User { name, .. } => name.fmt(f),
-            Self::Local { uid } => write!(f, "uid:{uid}"),
+            Self::Local { uid } => write!(f, "{ACCOUNT}{uid}"),
         }
     }
 }
 
-impl Serialize for Rater {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Rater", 2)?;
-        fields.serialize_field("by", &self.to_string())?;
-        fields.serialize_field("roles", &self.roles())?;
-        fields.end()
+/// A rater as an event has it.
+#[derive(Serialize, Deserialize)]
+struct Author {
+    by: String,
+    roles: Option<Vec<Name>>,
+}
+
+impl From<Rater> for Author {
+    fn from(rater: Rater) -> Self {
+        Self {
+            by: rater.to_string(),
+            roles: rater.roles().map(<[Name]>::to_vec),
+        }
+    }
+}
+
+impl TryFrom<Author> for Rater {
+    type Error = NameError;
+
+    fn try_from(author: Author) -> Result<Self, NameError> {
+        let uid = author.by.strip_prefix(ACCOUNT).and_then(|uid| uid.parse().ok());
+        match (uid, author.roles) {
+            (Some(uid), None) => Ok(Self::Local { uid }),
+            (_, roles) => Ok(Self::User {
+                name: author.by.parse()?,
+                roles: roles.unwrap_or_default(),
+            }),
+        }
     }
 }
 
 /// What somebody wrote beside a rating: bounded, without recognised secrets, and printable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Comment(String);
 

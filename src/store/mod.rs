@@ -7,6 +7,7 @@
 //! Every change is an event, chained by digest to all before it; the tables are what follows from the events, written in
 //! the same transaction. Nothing outside this room knows that it is `SQLite`.
 
+mod aggregate;
 mod asked;
 mod backup;
 mod cache;
@@ -14,24 +15,32 @@ mod chain;
 mod change;
 mod checkpoint;
 mod columns;
+mod compare;
 mod door;
+mod erase;
 mod error;
 mod export;
 mod feedback;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod head;
 mod health;
 mod keeper;
 mod key;
 mod numbers;
+mod parse;
 mod payload;
 mod project;
 mod reader;
+mod retention;
 mod schema;
+mod scratch;
+mod signing;
 mod sql;
 mod tally;
 mod text;
 mod vacuum;
+mod verify;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -45,7 +54,6 @@ use uuid::Uuid;
 
 pub use asked::AskedRule;
 pub use backup::{BackedUp, Existing};
-pub use chain::ChainState;
 pub use change::{
     Aftermath, Answer, End, Forecast, HostInfo, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot,
     Outcome, RecordingEnd, RecordingId, RecordingState, Resolution, Scoring, SessionEnd, Start, Verdict,
@@ -54,17 +62,21 @@ pub use door::{ConnectionCounts, DayOfConnections};
 pub use error::StoreError;
 pub use export::{Export, ExportError, Exported, FeatureList, Format, Progress};
 pub use feedback::{Comment, CommentError, Feedback, Rater};
+pub use head::{ExportedHead, HeadError};
 pub use keeper::{BackupPlan, keep};
 pub use reader::{
     CommandDetail, CommandSummary, Event, LogFilter, Reader, RecordingSummary, SessionFilter, SessionSummary,
 };
+pub use retention::{Prune, Pruned, RemoveFile};
 pub use text::recordable;
+pub use verify::{ChainState, Examine, Finding, SealedRecording, Verified};
 
-use crate::domain::{CommandId, History, Name, SessionId};
+use crate::domain::{CommandId, History, Name, Seal, SessionId};
 use cache::HistoryCache;
 use change::Change;
 use key::RecordKey;
-use writer::{Request, Writer};
+use signing::SigningKey;
+use writer::{Chore, Request, Writer};
 
 /// Changes that may wait for the writer; beyond them, askers wait.
 const QUEUE: usize = 1024;
@@ -235,9 +247,27 @@ impl Store {
     /// [`StoreError::Busy`] where another process keeps the database locked, [`StoreError::Closed`].
     pub async fn vacuum_a_little(&self) -> Result<bool, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let queued = self.shared.requests.send(Request::Vacuum(reply)).await;
+        let queued = self.shared.requests.send(Request::Chore(Chore::Vacuum(reply))).await;
         queued.map_err(|_| StoreError::Closed)?;
         answer.await.unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Records what a recording's file has come to.
+    ///
+    /// # Errors
+    /// [`StoreError::RecordingNotOpen`], also for one that has ended with its digest, and as [`Store::record`].
+    pub async fn seal_recording(&self, id: RecordingId, seal: Seal) -> Result<(), StoreError> {
+        self.write(Change::RecordingSealed(id, seal)).await
+    }
+
+    /// Signs where the chain stands, unless that is signed already. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`StoreError::Sign`], and as [`Store::record`].
+    pub async fn sign(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.shared.requests.send(Request::Chore(Chore::Sign(reply))).await;
+        durable(queued.map(|()| answer).map_err(|_| StoreError::Closed)).await
     }
 
     /// What the record says about a pattern, from memory. A pattern that was not met for very long may count as new.
@@ -253,7 +283,13 @@ impl Store {
     /// Writes what is queued and lets go of the database. Afterwards every change is refused with [`StoreError::Closed`].
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.shared.requests.send(Request::Close(done)).await.is_ok() {
+        if self
+            .shared
+            .requests
+            .send(Request::Chore(Chore::Close(done)))
+            .await
+            .is_ok()
+        {
             // An error only means that the writer was faster with somebody else's request to close.
             closed.await.unwrap_or_default();
         }
@@ -288,7 +324,8 @@ fn open(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -
     let cache = Arc::new(HistoryCache::new(cache::CAPACITY));
     cache.keep(tally::newest(&connection, cache::CAPACITY)?);
     let last_command_id = AtomicI64::new(schema::last_command_id(&connection)?);
-    let writer = Writer::start(connection, path, lock, bastion_id, Arc::clone(&cache))?;
+    let signer = SigningKey::open(path)?;
+    let writer = Writer::start(connection, path, lock, (bastion_id, signer), Arc::clone(&cache))?;
     let (requests, queue) = mpsc::channel(QUEUE);
     std::thread::Builder::new()
         .name("record".to_owned())

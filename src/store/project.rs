@@ -15,11 +15,16 @@ use super::change::{
 use super::payload::Payload;
 use super::sql::{count, rfc3339};
 use super::tally::{self, Step, Subject};
-use super::{door, feedback, numbers};
-use crate::domain::{CommandId, Impact, SessionId, State};
+use super::{door, erase, feedback, numbers};
+use crate::domain::{CommandId, Impact, Seal, SessionId, State};
 
-/// Brings the tables to where they stand after `change`, and gives the counts that moved.
-pub(super) fn project(connection: &Connection, bastion_id: &str, change: &Change) -> Result<Vec<Count>, StoreError> {
+/// Brings the tables to where they stand after `change`, event `seq`, and gives the counts that moved.
+pub(super) fn project(
+    connection: &Connection,
+    bastion_id: &str,
+    seq: i64,
+    change: &Change,
+) -> Result<Vec<Count>, StoreError> {
     match change {
         Change::SessionBegan(session) => begin_session(connection, bastion_id, session).map(|()| Vec::new()),
         Change::SessionEnded(id, end) => end_session(connection, *id, end).map(|()| Vec::new()),
@@ -28,11 +33,16 @@ pub(super) fn project(connection: &Connection, bastion_id: &str, change: &Change
         Change::Finished(id, outcome) => finish(connection, *id, outcome),
         Change::Amended(id, aftermath) => amend(connection, *id, aftermath),
         Change::InputEnded(id, end) => end_input(connection, *id, end).map(|()| Vec::new()),
-        Change::SnapshotSaved(snapshot) => save_snapshot(connection, snapshot).map(|()| Vec::new()),
+        Change::SnapshotSaved(snapshot) => save_snapshot(connection, seq, snapshot).map(|()| Vec::new()),
         Change::RecordingBegan(recording) => begin_recording(connection, bastion_id, recording).map(|()| Vec::new()),
         Change::RecordingEnded(id, end) => end_recording(connection, *id, end).map(|()| Vec::new()),
         Change::ConnectionsCounted(day, counts) => door::add(connection, bastion_id, *day, counts).map(|()| Vec::new()),
         Change::FeedbackGiven(id, given) => feedback::note(connection, *id, given).map(|()| Vec::new()),
+        Change::RecordingSealed(id, seal) => seal_recording(connection, *id, seal).map(|()| Vec::new()),
+        Change::RecordingRemoved(id, at) => remove_recording(connection, *id, *at).map(|()| Vec::new()),
+        Change::HeadSigned => Ok(Vec::new()),
+        Change::Erased(erasure) => erase::erase(connection, erasure).map(|()| Vec::new()),
+        Change::UserForgotten(forgotten) => erase::forget(connection, forgotten).map(|()| Vec::new()),
     }
 }
 
@@ -333,10 +343,13 @@ fn state_of(connection: &Connection, id: CommandId) -> Result<Option<State>, Sto
     Ok(word.and_then(|word| word.parse().ok()))
 }
 
-fn save_snapshot(connection: &Connection, snapshot: &NewSnapshot) -> Result<(), StoreError> {
+fn save_snapshot(connection: &Connection, seq: i64, snapshot: &NewSnapshot) -> Result<(), StoreError> {
     connection
-        .prepare_cached("INSERT INTO system_contexts (target, taken_at, profile, snapshot) VALUES (?1, ?2, ?3, ?4)")?
+        .prepare_cached(
+            "INSERT INTO system_contexts (id, target, taken_at, profile, snapshot) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
         .execute(params![
+            seq,
             snapshot.target.as_str(),
             rfc3339(snapshot.taken_at),
             json(snapshot.profile.as_ref()),
@@ -368,7 +381,8 @@ fn end_recording(connection: &Connection, id: RecordingId, end: &RecordingEnd) -
     };
     let ended = connection
         .prepare_cached(
-            "UPDATE recordings SET state = ?3, state_reason = ?4, ended_at = ?5, bytes = ?6, went_on = ?7
+            "UPDATE recordings SET state = ?3, state_reason = ?4, ended_at = ?5, bytes = ?6, went_on = ?7,
+                 sealed_bytes = iif(?8 IS NULL, sealed_bytes, ?6), sha256 = coalesce(?8, sha256)
              WHERE session_id = ?1 AND channel = ?2 AND state = 'open'",
         )?
         .execute(params![
@@ -379,11 +393,47 @@ fn end_recording(connection: &Connection, id: RecordingId, end: &RecordingEnd) -
             end.at.map(rfc3339),
             end.bytes.map(count),
             went_on,
+            end.bytes.and(end.sha256.as_deref()),
         ])?;
     if ended == 1 {
         Ok(())
     } else {
         Err(StoreError::RecordingNotOpen(id))
+    }
+}
+
+/// A recording that a crash cut has ended where it is sealed.
+fn seal_recording(connection: &Connection, id: RecordingId, seal: &Seal) -> Result<(), StoreError> {
+    let sealed = connection
+        .prepare_cached(
+            "UPDATE recordings SET sealed_bytes = ?3, sha256 = ?4, bytes = iif(state = 'cut', ?3, bytes)
+             WHERE session_id = ?1 AND channel = ?2 AND removed_at IS NULL
+                 AND (state = 'open' OR (state = 'cut' AND bytes IS NULL))",
+        )?
+        .execute(params![
+            id.session_id.to_string(),
+            id.channel,
+            count(seal.bytes),
+            seal.sha256
+        ])?;
+    if sealed == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::RecordingNotOpen(id))
+    }
+}
+
+fn remove_recording(connection: &Connection, id: RecordingId, at: Timestamp) -> Result<(), StoreError> {
+    let removed = connection
+        .prepare_cached(
+            "UPDATE recordings SET removed_at = ?3
+             WHERE session_id = ?1 AND channel = ?2 AND state <> 'open' AND removed_at IS NULL",
+        )?
+        .execute(params![id.session_id.to_string(), id.channel, rfc3339(at)])?;
+    if removed == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::RecordingNotKept(id))
     }
 }
 
@@ -427,6 +477,7 @@ fn recordings_left_open(connection: &Connection) -> Result<Vec<Change>, StoreErr
         let end = RecordingEnd {
             at: None,
             bytes: None,
+            sha256: None,
             state: RecordingState::Cut(STOPPED.to_owned()),
         };
         changes.push(Change::RecordingEnded(RecordingId { session_id, channel }, end));

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::StoreError;
-use super::chain::{self, ChainState, hex};
+use super::chain::hex;
 use super::columns::Kind;
 use super::door::{self, DayOfConnections};
 use super::payload::Payload;
@@ -241,14 +241,6 @@ impl Reader {
             values: vec![Box::new(since.to_string())],
         };
         self.ask(&question, door::day)
-    }
-
-    /// Walks over the whole chain of events, in constant memory.
-    ///
-    /// # Errors
-    /// As [`Reader::log`]; a broken chain is not an error but an answer.
-    pub fn verify_chain(&self) -> Result<ChainState, StoreError> {
-        chain::verify(&self.connection)
     }
 
     fn events_of(&self, id: CommandId) -> Result<Vec<Event>, StoreError> {

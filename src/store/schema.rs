@@ -22,6 +22,7 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0006_counters.sql")),
     M::up(include_str!("../../migrations/0007_feedback.sql")),
     M::up(include_str!("../../migrations/0008_keeping.sql")),
+    M::up(include_str!("../../migrations/0009_evidence.sql")),
 ];
 
 /// `OPIL`, in the file's header: what tells our databases from those of other programs.
@@ -82,9 +83,32 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "wal_autocheckpoint", LONG_JOURNAL)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    // What is erased is overwritten.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
     Ok(connection)
+}
+
+/// An empty database of its own, gone when it is closed: in memory, or in a file where it may become large. What refers to
+/// rows that are not there is taken as it is.
+pub(super) fn open_scratch(place: Place) -> Result<Connection, StoreError> {
+    let mut connection = match place {
+        Place::Memory => Connection::open_in_memory()?,
+        Place::Disk => Connection::open("")?,
+    };
+    connection.pragma_update(None, "synchronous", "off")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
+    connection.pragma_update(None, "foreign_keys", false)?;
+    Ok(connection)
+}
+
+/// Where a scratch database lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Memory,
+    Disk,
 }
 
 /// Opens the database to read; a writer may be at work meanwhile.
@@ -121,10 +145,7 @@ fn is_new(connection: &Connection) -> Result<bool, StoreError> {
 
 /// This bastion's identity, made when the record is.
 pub(super) fn bastion_id(connection: &Connection) -> Result<Uuid, StoreError> {
-    let known: Option<String> = connection
-        .query_row("SELECT value FROM meta WHERE key = 'bastion_id'", [], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = known {
+    if let Some(id) = identity(connection)? {
         return id.parse().map_err(|_| StoreError::Corrupt);
     }
     let id = Uuid::now_v7();
@@ -133,6 +154,14 @@ pub(super) fn bastion_id(connection: &Connection) -> Result<Uuid, StoreError> {
         [id.to_string()],
     )?;
     Ok(id)
+}
+
+/// The identity that is on record.
+pub(super) fn identity(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let known = connection
+        .query_row("SELECT value FROM meta WHERE key = 'bastion_id'", [], |row| row.get(0))
+        .optional()?;
+    Ok(known)
 }
 
 /// The highest command number that was ever given.

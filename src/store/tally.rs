@@ -70,7 +70,8 @@ pub(super) fn list_pattern(connection: &Connection, command: &NewCommand, timest
     connection
         .prepare_cached(
             "INSERT INTO command_patterns (command_hash, target, pattern, pattern_version, first_seen, last_seen)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT DO UPDATE SET last_seen = max(last_seen, excluded.last_seen)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?5) ON CONFLICT DO UPDATE SET
+                 first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)",
         )?
         .execute(params![
             command.command_hash,
@@ -160,7 +161,8 @@ fn advance_behavior(connection: &Connection, subject: &Subject, step: &Step) -> 
                UNION ALL SELECT 'role', value FROM json_each((SELECT roles FROM sessions WHERE id = :session))) AS who
          WHERE true
          ON CONFLICT DO UPDATE SET
-             last_seen = max(last_seen, excluded.last_seen), commands = commands + excluded.commands, ran = ran + excluded.ran,
+             first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen),
+             commands = commands + excluded.commands, ran = ran + excluded.ran,
              asked = asked + excluded.asked, confirmed = confirmed + excluded.confirmed,
              refused = refused + excluded.refused, expired = expired + excluded.expired,
              denied = denied + excluded.denied, succeeded = succeeded + excluded.succeeded,

@@ -13,17 +13,29 @@ use super::cache::{Count, HistoryCache};
 use super::chain::{self, Head};
 use super::change::Change;
 use super::checkpoint::Checkpointer;
+use super::signing::SigningKey;
 use super::{project, vacuum};
 
 /// Changes that share one transaction at most: bounds both the wait of the first and the memory of all.
 const MAX_BATCH: usize = 256;
 
+/// Events after which the chain is signed at the latest.
+pub(super) const SIGN_EVERY: i64 = 1_000;
+
 /// What the writer is asked.
 pub(super) enum Request {
     /// Write a change and answer when it is durable.
     Write(Change, Reply),
+    /// Do something else once what waits is written.
+    Chore(Chore),
+}
+
+/// What is done between two transactions.
+pub(super) enum Chore {
     /// Give a few free pages back; the answer says whether there are more.
     Vacuum(oneshot::Sender<Result<bool, StoreError>>),
+    /// Sign where the chain stands and answer when that is durable.
+    Sign(Reply),
     /// Give up the database; the answer comes when it is closed.
     Close(oneshot::Sender<()>),
 }
@@ -36,28 +48,42 @@ pub(super) struct Writer {
     // Before the connection, so that the last to close leaves no journal.
     checkpointer: Checkpointer,
     connection: Connection,
-    bastion_id: String,
-    head: Head,
+    author: Author,
+    course: Course,
     cache: Arc<HistoryCache>,
     /// Kept for as long as the connection.
     _lock: File,
 }
 
+/// How far the chain has come.
+#[derive(Debug, Clone, Copy)]
+struct Course {
+    head: Head,
+    /// The last event that is a signature; 0 where there is none.
+    signed: i64,
+}
+
 impl Writer {
-    /// A writer that has ended what a crash left open.
+    /// A writer that has ended what a crash left open, and signed where that leads.
     pub(super) fn start(
         connection: Connection,
         path: &Path,
         lock: File,
-        bastion_id: Uuid,
+        (bastion_id, signer): (Uuid, SigningKey),
         cache: Arc<HistoryCache>,
     ) -> Result<Self, StoreError> {
-        let head = chain::head(&connection)?;
+        let course = Course {
+            head: chain::head(&connection)?,
+            signed: chain::last_signed(&connection)?,
+        };
         let mut writer = Self {
             checkpointer: Checkpointer::start(path)?,
             connection,
-            bastion_id: bastion_id.to_string(),
-            head,
+            author: Author {
+                bastion_id: bastion_id.to_string(),
+                signer,
+            },
+            course,
             cache,
             _lock: lock,
         };
@@ -65,42 +91,44 @@ impl Writer {
             let changes: Vec<&Change> = change.iter().collect();
             writer.commit(&changes)?.into_iter().collect::<Result<(), _>>()?;
         }
+        writer.sign()?;
         Ok(writer)
     }
 
     /// Serves until everybody who could ask is gone, or one asks to close.
     pub(super) fn serve(mut self, mut requests: mpsc::Receiver<Request>) {
         let mut queue = Vec::with_capacity(MAX_BATCH);
+        let mut closing = Vec::new();
         while requests.blocking_recv_many(&mut queue, MAX_BATCH) > 0 {
-            let (mut batch, mut vacuums, mut closing) = (Vec::with_capacity(queue.len()), Vec::new(), Vec::new());
+            let (mut batch, mut chores) = (Vec::with_capacity(queue.len()), Vec::new());
             for request in queue.drain(..) {
                 match request {
                     Request::Write(change, reply) => batch.push((change, reply)),
-                    Request::Vacuum(reply) => vacuums.push(reply),
-                    Request::Close(done) => closing.push(done),
+                    Request::Chore(chore) => chores.push(chore),
                 }
             }
             if !batch.is_empty() {
                 self.write(batch);
             }
-            for reply in vacuums {
-                reply.send(vacuum::step(&self.connection)).unwrap_or_default();
-            }
-            if !closing.is_empty() {
-                requests.close();
-                return self.close(requests, closing);
+            for chore in chores {
+                match chore {
+                    Chore::Vacuum(reply) => reply.send(vacuum::step(&self.connection)).unwrap_or_default(),
+                    Chore::Sign(reply) => reply.send(self.sign()).unwrap_or_default(),
+                    Chore::Close(done) => {
+                        // What waits is written yet.
+                        requests.close();
+                        closing.push(done);
+                    }
+                }
             }
         }
+        self.close(closing);
     }
 
-    /// Writes what was queued when the channel was closed, then lets go of the database.
-    fn close(mut self, mut requests: mpsc::Receiver<Request>, mut closing: Vec<oneshot::Sender<()>>) {
-        while let Some(request) = requests.blocking_recv() {
-            match request {
-                Request::Write(change, reply) => self.write(vec![(change, reply)]),
-                Request::Vacuum(reply) => reply.send(Err(StoreError::Closed)).unwrap_or_default(),
-                Request::Close(done) => closing.push(done),
-            }
+    /// Signs the end and lets go of the database.
+    fn close(mut self, closing: Vec<oneshot::Sender<()>>) {
+        if let Err(error) = self.sign() {
+            tracing::error!(%error, "the end of the record is not signed");
         }
         drop(self);
         for done in closing {
@@ -122,6 +150,14 @@ impl Writer {
             // Whoever asked may have stopped waiting.
             reply.send(result).unwrap_or_default();
         }
+    }
+
+    /// Signs where the chain stands, unless it ends with a signature.
+    fn sign(&mut self) -> Result<(), StoreError> {
+        if self.course.head.seq == self.course.signed {
+            return Ok(());
+        }
+        self.commit(&[&Change::HeadSigned])?.into_iter().collect()
     }
 
     /// Writes all in one transaction; where that fails, each in its own, so that one cannot spoil the others.
@@ -157,30 +193,31 @@ impl Writer {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (mut head, mut news) = (self.head, Vec::new());
+        let (mut course, mut news) = (self.course, Vec::new());
         for change in changes {
-            let (next, counts) = apply(&transaction, head, &self.bastion_id, change)?;
-            head = next;
+            let (next, counts) = self.author.append(&transaction, course, change)?;
+            course = next;
             news.extend(counts);
         }
+        let course = self.author.sign_if_due(&transaction, course)?;
         transaction.commit()?;
-        self.head = head;
+        self.course = course;
         self.cache.keep(news);
         Ok(())
     }
-
     /// One transaction, and in it a savepoint around each.
     fn commit_each(&mut self, changes: &[&Change]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let mut transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let (mut head, mut news, mut results) = (self.head, Vec::new(), Vec::with_capacity(changes.len()));
+        let (mut course, mut news) = (self.course, Vec::new());
+        let mut results = Vec::with_capacity(changes.len());
         for change in changes {
             let savepoint = transaction.savepoint()?;
-            match apply(&savepoint, head, &self.bastion_id, change) {
+            match self.author.append(&savepoint, course, change) {
                 Ok((next, counts)) => {
                     savepoint.commit()?;
-                    head = next;
+                    course = next;
                     news.extend(counts);
                     results.push(Ok(()));
                 }
@@ -192,21 +229,46 @@ impl Writer {
                 }
             }
         }
+        let course = self.author.sign_if_due(&transaction, course)?;
         transaction.commit()?;
-        self.head = head;
+        self.course = course;
         self.cache.keep(news);
         Ok(results)
     }
 }
 
-/// The event and what follows from it.
-fn apply(
-    connection: &Connection,
-    head: Head,
-    bastion_id: &str,
-    change: &Change,
-) -> Result<(Head, Vec<Count>), StoreError> {
-    let next = chain::append(connection, head, bastion_id, change)?;
-    let counts = project::project(connection, bastion_id, change)?;
-    Ok((next, counts))
+/// Whose chain it is, and with which key it is signed.
+struct Author {
+    bastion_id: String,
+    signer: SigningKey,
+}
+
+impl Author {
+    /// Appends the event of a change and brings the tables to where it leads.
+    fn append(
+        &self,
+        connection: &Connection,
+        course: Course,
+        change: &Change,
+    ) -> Result<(Course, Vec<Count>), StoreError> {
+        let payload = if change.is_statement() {
+            let body = serde_json::from_str(&change.payload()?)?;
+            serde_json::to_string(&self.signer.state(course.head, &self.bastion_id, body)?)?
+        } else {
+            change.payload()?
+        };
+        let head = chain::append(connection, course.head, &self.bastion_id, change, payload)?;
+        let counts = project::project(connection, &self.bastion_id, head.seq, change)?;
+        let signed = if change.is_statement() { head.seq } else { course.signed };
+        Ok((Course { head, signed }, counts))
+    }
+
+    /// The first transaction is signed, so that no record is without a signature.
+    fn sign_if_due(&self, connection: &Connection, course: Course) -> Result<Course, StoreError> {
+        if course.signed > 0 && course.head.seq - course.signed < SIGN_EVERY {
+            return Ok(course);
+        }
+        let (course, _) = self.append(connection, course, &Change::HeadSigned)?;
+        Ok(course)
+    }
 }

@@ -17,8 +17,16 @@ fn crashed(fixture: &Fixture) -> tempfile::TempDir {
     elsewhere
 }
 
+/// The chain, without counting signatures.
 fn chain(fixture: &Fixture) -> ChainState {
-    Reader::open(&fixture.path()).unwrap().verify_chain().unwrap()
+    match Reader::open(&fixture.path()).unwrap().verify_chain().unwrap() {
+        ChainState::Sound { events, head } => {
+            let signatures = "SELECT count(*) FROM events WHERE kind = 'head_signed'";
+            let events = events - number(&outsider(fixture), signatures);
+            ChainState::Sound { events, head }
+        }
+        broken @ ChainState::Broken { .. } => broken,
+    }
 }
 
 #[tokio::test]
@@ -209,9 +217,9 @@ async fn whoever_forces_the_triggers_breaks_the_chain() {
             "UPDATE events SET payload = (SELECT payload FROM events WHERE seq = 2) WHERE seq = 3",
             3,
         ),
-        ("UPDATE events SET kind = 'command_denied' WHERE seq = 2", 2),
+        ("UPDATE events SET kind = 'command_denied' WHERE seq = 3", 3),
         ("UPDATE events SET at = '2020-01-01T00:00:00.000000Z' WHERE seq = 4", 4),
-        ("UPDATE events SET command_id = NULL WHERE seq = 2", 2),
+        ("UPDATE events SET command_id = NULL WHERE seq = 3", 3),
         ("DELETE FROM events WHERE seq = 2", 3),
         ("DELETE FROM events WHERE seq = 1", 2),
         (

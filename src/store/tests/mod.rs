@@ -2,6 +2,7 @@
 
 mod connections;
 mod durability;
+mod evidence;
 mod export;
 mod feedback;
 mod files;
@@ -10,6 +11,7 @@ mod life;
 mod lives;
 mod questions;
 mod recordings;
+mod retention;
 mod scripts;
 
 use rusqlite::Connection;

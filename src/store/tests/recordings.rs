@@ -22,6 +22,7 @@ fn ended(state: RecordingState) -> RecordingEnd {
     RecordingEnd {
         at: Some("2026-11-22T13:40:00Z".parse().unwrap()),
         bytes: Some(512),
+        sha256: Some("00".repeat(32)),
         state,
     }
 }

@@ -1,0 +1,126 @@
+//! What the daemon does for its record beside serving: sign it, seal what a crash cut, erase what has been kept long enough.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::config::StoreSettings;
+use crate::domain::Seal;
+use crate::gate::Gate;
+use crate::recording;
+use crate::store::{Prune, RemoveFile, SealedRecording, Store, StoreError};
+
+/// How much may be rewritten without the key, at most.
+const SIGN_EVERY: Duration = Duration::from_mins(1);
+/// How often what has been kept for long enough is looked for.
+const PRUNE_EVERY: Duration = Duration::from_hours(24);
+
+/// Sees to the record until it is stopped. What fails is logged and done again the next time.
+pub(super) async fn run(gate: Arc<Gate>) {
+    let mut sign = interval(SIGN_EVERY);
+    sign.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let erasing = tokio::spawn(erase_daily(Arc::clone(&gate)));
+    let _stopped_with_this = AbortOnDrop(erasing);
+    loop {
+        sign.tick().await;
+        if let Err(error) = gate.store().sign().await {
+            tracing::error!(%error, "the record is not signed");
+        }
+    }
+}
+
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn erase_daily(gate: Arc<Gate>) {
+    let settings = gate.engine().config.store.clone();
+    if let Err(error) = seal_cut(gate.store(), &settings).await {
+        tracing::error!(%error, "recordings that were cut are not sealed");
+    }
+    let mut prune = interval(PRUNE_EVERY);
+    loop {
+        prune.tick().await;
+        let settings = gate.engine().config.store.clone();
+        let due = due(&settings, Timestamp::now());
+        match gate.store().prune(due, remover(&settings)).await {
+            Ok(pruned) => tracing::info!(
+                pruned.payloads,
+                pruned.recordings,
+                "erased what was kept for long enough"
+            ),
+            Err(error) => tracing::error!(%error, "cannot erase what has been kept for long enough"),
+        }
+    }
+}
+
+/// What the settings let go of at this moment.
+pub(super) fn due(settings: &StoreSettings, now: Timestamp) -> Prune {
+    Prune {
+        before: settings.retention_days.map(|days| days_before(now, days)),
+        recordings_before: settings.recordings_retention_days.map(|days| days_before(now, days)),
+        user: None,
+    }
+}
+
+/// The moment so many days before; the first there is where that is too far.
+pub(super) fn days_before(now: Timestamp, days: u32) -> Timestamp {
+    now.checked_sub(SignedDuration::from_hours(i64::from(days) * 24))
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// What removes the files of recordings; `None` where it is not known where they are.
+pub(super) fn remover(settings: &StoreSettings) -> Option<RemoveFile> {
+    let directory = settings.recordings.clone()?;
+    Some(Arc::new(move |name: &str| {
+        let path = recording::locate(&directory, name).map_err(std::io::Error::other)?;
+        recording::remove(&path)
+    }))
+}
+
+/// Seals recordings that a crash cut as they are found, so that they cannot be changed from then on.
+async fn seal_cut(store: &Store, settings: &StoreSettings) -> Result<(), StoreError> {
+    let Some(directory) = settings.recordings.clone() else {
+        return Ok(());
+    };
+    let reader = store.clone();
+    let cut = spawn_blocking(move || reader.reader()?.cut_recordings()).await;
+    for (id, found) in cut.unwrap_or(Err(StoreError::Closed))? {
+        let directory = directory.clone();
+        let sealed = spawn_blocking(move || seal_found(&directory, &found)).await;
+        match sealed {
+            Ok(Ok(seal)) => store.seal_recording(id, seal).await?,
+            Ok(Err(problem)) => tracing::error!(%id, problem, "a recording that was cut is not sealed"),
+            Err(error) => tracing::error!(%id, %error, "a recording that was cut is not sealed"),
+        }
+    }
+    Ok(())
+}
+
+/// What was sealed before the crash must still hold.
+fn seal_found(directory: &Path, found: &SealedRecording) -> Result<Seal, String> {
+    let path = recording::locate(directory, &found.path).map_err(|error| error.to_string())?;
+    recording::check(&path, found.seal.as_ref(), false).map_err(|error| error.to_string())?;
+    recording::seal(&path).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_counted_back_from_the_moment() {
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        assert_eq!(days_before(now, 365), "2025-11-22T12:00:00Z".parse().unwrap());
+        assert_eq!(days_before(now, 0), now);
+        assert!(days_before(now, u32::MAX) <= Timestamp::UNIX_EPOCH);
+    }
+}
