@@ -83,7 +83,7 @@ fn export(
     is_named: bool,
     limit: u32,
 ) -> anyhow::Result<(u64, Duration)> {
-    let mut reader = Reader::open(database)?;
+    let reader = Reader::open(database)?;
     let list = is_named.then(|| FeatureList {
         digest: features::digest(),
         names: features::NAMES,

@@ -16,5 +16,6 @@ pub mod policy;
 pub mod recording;
 pub mod risk;
 pub mod sftp;
+pub mod shipping;
 pub mod store;
 pub mod terminal;

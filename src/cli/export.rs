@@ -69,7 +69,7 @@ enum FormatArg {
 /// # Errors
 /// The configuration or the record cannot be read, or the output cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let mut reader = Reader::open(&args.config.load()?.store.path)?;
+    let reader = Reader::open(&args.config.load()?.store.path)?;
     let export = reader
         .export(args.filter(Timestamp::now()))
         .context("cannot read the record")?;

@@ -15,6 +15,7 @@ use crate::config::StoreSettings;
 use crate::control::Socket;
 use crate::gate::{Engine, EngineError, Gate};
 use crate::gateway::{Control, Gateway};
+use crate::shipping::Shipping;
 use crate::store::{self, BackupPlan, Store};
 
 use super::{ConfigArg, upkeep};
@@ -41,8 +42,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     // The SSH library's own lines say what its peers sent: only what is wrong with it is of interest, and never a key.
     start_log(args.log_format, "info,russh=warn,rusqlite_migration=warn")?;
     let gate = open_gate(&file)?;
+    let shipping = Shipping::start(&gate.engine().config, gate.store())?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(serve(file, gate))?;
+    runtime.block_on(serve(file, gate, shipping))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,7 +68,7 @@ pub(super) fn start_log(format: LogFormat, default: &str) -> anyhow::Result<()> 
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }
 
-async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
+async fn serve(file: PathBuf, gate: Arc<Gate>, mut shipping: Shipping) -> anyhow::Result<()> {
     let mut hangups = signal(SignalKind::hangup())?;
     let socket = Socket::bind(&gate.engine().config.server.state_dir)?;
     let gateway = Gateway::bind(gate.clone()).await?;
@@ -94,12 +96,17 @@ async fn serve(file: PathBuf, gate: Arc<Gate>) -> anyhow::Result<()> {
     loop {
         tokio::select! {
             () = &mut serving => break,
-            Some(()) = hangups.recv() => reload(&file, &control).await,
+            Some(()) = hangups.recv() => {
+                reload(&file, &control).await;
+                ship_anew(&mut shipping, &gate);
+            }
         }
     }
     upkeep.abort();
     asked.cancel();
     answering.await.context("the control socket failed")?;
+    gate.settled().await;
+    shipping.stop().await;
     gate.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -131,6 +138,14 @@ async fn reload(file: &Path, control: &Control) {
         Err(error) => tracing::error!("the configuration stays as it was: {error}"),
     }
     notify(&[NotifyState::Ready]);
+}
+
+/// Ships what the configuration in force says; files that were moved away are opened anew.
+fn ship_anew(shipping: &mut Shipping, gate: &Gate) {
+    let config = &gate.engine().config;
+    if let Err(error) = tokio::task::block_in_place(|| shipping.apply(config)) {
+        tracing::error!(%error, "not everything is shipped as configured; SIGHUP tries again");
+    }
 }
 
 async fn load_elsewhere(file: PathBuf) -> Result<Engine, String> {

@@ -1,6 +1,13 @@
 //! `opspilot stats`: what the record says in numbers.
 
-use std::io::{self, Write};
+mod chart;
+mod html;
+mod page;
+mod sections;
+mod svg;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -8,10 +15,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
-use super::table::{self, cell};
-use super::{ConfigArg, print};
-use crate::store::{DayOfConnections, Reader};
+use super::{ConfigArg, print, table};
+use crate::domain::printable_line;
+use crate::store::{Analytics, AskedRule, DayOfConnections, Reader, StoreError};
+use chart::Style;
 
 /// Arguments of `opspilot stats`.
 #[derive(Debug, clap::Args)]
@@ -19,16 +28,30 @@ pub struct Args {
     /// Of so many days (UTC), today included
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
     days: u16,
-    /// Print JSON
+    /// Say too how the questions of each rule were taken
     #[arg(long)]
+    prompts: bool,
+    /// Print JSON
+    #[arg(long, conflicts_with = "html")]
     json: bool,
+    /// Write a page for browsers to this file, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArg,
 }
 
-/// The numbers.
+/// All that is told; the shape of the JSON.
 #[derive(Debug, Serialize)]
-struct Stats {
+struct Report {
+    /// Days, the last being today.
+    days: u16,
+    /// The commands of these days.
+    #[serde(flatten)]
+    analytics: Analytics,
+    /// How the questions of each rule were taken, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompts: Option<Vec<AskedRule>>,
     /// Connections by day, newest first.
     connections: Vec<DayOfConnections>,
 }
@@ -36,84 +59,51 @@ struct Stats {
 /// Says what the record says in numbers.
 ///
 /// # Errors
-/// The configuration or the record cannot be read.
+/// The configuration or the record cannot be read, or the file cannot be written.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let reader = Reader::open(&args.config.load()?.store.path)?;
-    let since = first_of(args.days, Timestamp::now());
-    let stats = Stats {
-        connections: reader.connections(since).context("cannot read the record")?,
-    };
+    let report = report(&reader, &args, Timestamp::now()).context("cannot read the record")?;
+    if let Some(file) = &args.html {
+        save(file, &html::page(&report))?;
+        print(|out| writeln!(out, "written to {}", printable_line(&file.to_string_lossy())))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     print(|out| {
         if args.json {
-            table::json(out, &stats)
+            table::json(out, &report)
         } else {
-            connections(out, &stats.connections)
+            page::write(out, &report, Style::of_stdout())
         }
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
+fn report(reader: &Reader, args: &Args, now: Timestamp) -> Result<Report, StoreError> {
+    let until = now.to_zoned(TimeZone::UTC).date();
+    let since = first_of(args.days, until);
+    let prompts = args.prompts.then(|| reader.rules_that_asked(since, until, 1));
+    Ok(Report {
+        days: args.days,
+        analytics: reader.analytics(since, until)?,
+        prompts: prompts.transpose()?,
+        connections: reader.connections(since)?,
+    })
+}
+
 /// The first of the last `days` days.
-fn first_of(days: u16, now: Timestamp) -> Date {
-    let today = now.to_zoned(TimeZone::UTC).date();
+fn first_of(days: u16, today: Date) -> Date {
     today.saturating_sub((i32::from(days) - 1).days())
 }
 
-fn connections(out: &mut dyn Write, days: &[DayOfConnections]) -> io::Result<()> {
-    if days.is_empty() {
-        return writeln!(out, "No connection has been counted.");
-    }
-    let mut table = table::new(&[
-        "DAY (UTC)",
-        "ACCEPTED",
-        "REFUSED",
-        "UNAUTHENTICATED",
-        "TIMED OUT",
-        "AUTHENTICATED",
-        "TURNED AWAY",
-    ]);
-    for day in days {
-        let counts = day.counts;
-        let numbers = [
-            counts.accepted,
-            counts.refused,
-            counts.unauthenticated,
-            counts.timed_out,
-            counts.authenticated,
-            counts.turned_away,
-        ];
-        let numbers = numbers.iter().map(|number| cell(&number.to_string()));
-        table.add_row(std::iter::once(cell(&day.day)).chain(numbers));
-    }
-    writeln!(out, "{}", table.trim_fmt())
+/// Writes the whole file or none of it, readable by its owner only: it names users and targets.
+fn save(file: &Path, page: &str) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", printable_line(&file.to_string_lossy()));
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut draft = NamedTempFile::new_in(directory.unwrap_or(Path::new("."))).with_context(failed)?;
+    draft.write_all(page.as_bytes()).with_context(failed)?;
+    draft.persist(file).with_context(failed)?;
+    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::civil::date;
-
-    use super::*;
-    use crate::store::ConnectionCounts;
-
-    #[test]
-    fn today_is_one_of_the_days() {
-        let now = "2026-11-22T23:59:59Z".parse().unwrap();
-        assert_eq!(first_of(1, now), date(2026, 11, 22));
-        assert_eq!(first_of(30, now), date(2026, 10, 24));
-    }
-
-    #[test]
-    fn a_day_is_one_line() {
-        let counts = ConnectionCounts {
-            accepted: 5,
-            refused: 1,
-            ..ConnectionCounts::default()
-        };
-        let day = "2026-11-22".to_owned();
-        let mut out = Vec::new();
-        connections(&mut out, &[DayOfConnections { day, counts }]).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        let row: Vec<&str> = text.lines().nth(1).unwrap().split_whitespace().collect();
-        assert_eq!(row, ["2026-11-22", "5", "1", "0", "0", "0", "0"]);
-    }
-}
+mod tests;

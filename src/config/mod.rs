@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod files;
 mod glob;
+mod impact;
 mod keys;
 mod known_hosts;
 mod names;
@@ -18,6 +19,7 @@ mod policies;
 mod secrets;
 mod sections;
 mod settings;
+mod shipping;
 mod similar;
 mod sources;
 mod targets;
@@ -36,6 +38,7 @@ pub use settings::{
     ModelBounds, OnFailure, Policy, ProbeMode, RecordingsOnFailure, Restrictions, Risk, Server, ShellGate,
     StoreSettings, Target, TrustedCa, User, UserKind,
 };
+pub use shipping::{Framing, Ship, ShipTo, Syslog, Tls, Transport};
 pub use sources::Sources;
 pub use values::AddressError;
 
@@ -133,13 +136,17 @@ fn config(root: &Table<'_>, file: &Path) -> Option<Config> {
     let store = sections::store(&root.table("store"), state_dir);
     let risk = sections::risk(&root.table("risk"), base, state_dir);
     let confirm = sections::confirm(&root.table("confirm"));
+    let impact = impact::impact(&root.table("impact"));
+    let ships = root.tables("ship");
     let (users, targets, policies) = (root.tables("users"), root.tables("targets"), root.tables("policies"));
     root.finish(&[]);
     refuse_repetitions(&users, &targets, &policies);
+    refuse_repeated(&ships, &["name"], "place");
     let names = Names::gather(&users, &targets);
     let users = all(&users, |table| users::user(table, &names, base));
     let targets = all(&targets, |table| targets::target(table, base));
     let rules = all(&policies, |table| policies::policy(table, &names));
+    let ship = all(&ships, |table| shipping::ship(table, base));
     if policies.is_empty() {
         root.warn(
             "policies",
@@ -151,6 +158,8 @@ fn config(root: &Table<'_>, file: &Path) -> Option<Config> {
         store: store?,
         risk: risk?,
         confirm: confirm?,
+        impact: impact?,
+        ship: ship?,
         users: users?,
         targets: targets?,
         policies: rules?,

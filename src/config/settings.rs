@@ -12,8 +12,9 @@ use russh::keys::ssh_key::public::KeyData;
 use super::error::Problem;
 use super::path_pattern::PathPattern;
 use super::secrets::{PasswordHash, TotpSecret};
+use super::shipping::Ship;
 use super::sources::Sources;
-use crate::domain::{Channel, Decision, FileOperation, Level, Name};
+use crate::domain::{Channel, Decision, FileOperation, ImpactRules, Level, Name};
 
 /// One whole configuration.
 #[derive(Debug, Clone)]
@@ -28,6 +29,10 @@ pub struct Config {
     pub risk: Risk,
     /// `[confirm]`.
     pub confirm: Confirm,
+    /// `[impact]`.
+    pub impact: ImpactRules,
+    /// `[[ship]]`.
+    pub ship: Vec<Ship>,
     /// `[[users]]`.
     pub users: Vec<User>,
     /// `[[targets]]`.

@@ -250,6 +250,7 @@ fn the_shipped_file_spells_the_defaults_as_they_are() {
     assert_eq!(format!("{:?}", shipped.store), format!("{:?}", defaults.store));
     assert_eq!(format!("{:?}", shipped.risk), format!("{:?}", defaults.risk));
     assert_eq!(format!("{:?}", shipped.confirm), format!("{:?}", defaults.confirm));
+    assert_eq!(shipped.impact, defaults.impact);
 }
 
 /// One fault: this line of [`VALID`], replaced by that one, is reported there under `key`.

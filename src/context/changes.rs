@@ -1,20 +1,11 @@
 //! What differs between two snapshots of a host, and how much that matters.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{Snapshot, Usage};
-use crate::domain::Impact;
-
-/// A change of a file system's use that people notice, in percentage points.
-const NOTICED_DISK_POINTS: f64 = 5.0;
-/// A change of a file system's use that people notice, in bytes: 1 GiB.
-const NOTICED_DISK_BYTES: u64 = 1 << 30;
-/// A change of a file system's use beyond what logs do meanwhile, in bytes: 64 MiB.
-const SLIGHT_DISK_BYTES: u64 = 64 << 20;
-/// A file system with this percentage in use is full.
-const FULL_DISK_PERCENT: f64 = 99.0;
-/// So many processes fewer are noticed, if they are also half of all.
-const NOTICED_PROCESSES: u32 = 20;
+use crate::domain::{Impact, ImpactRules};
 
 /// One thing that was seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,14 +19,21 @@ pub(super) struct Sign {
 }
 
 /// What the two snapshots show; of a host that has been restarted, nothing else is comparable.
-pub(super) fn differences(before: &Snapshot, after: &Snapshot) -> Vec<Sign> {
-    if let Some(restarted) = restarted(before, after) {
+pub(super) fn differences(rules: &ImpactRules, before: &Snapshot, after: &Snapshot) -> Vec<Sign> {
+    if let Some(restarted) = restarted(rules, before, after) {
         return vec![restarted];
     }
-    let mut signs: Vec<Sign> = mounts_gone(before, after).into_iter().collect();
-    signs.extend(failed_units(before, after));
-    signs.extend(processes_gone(before, after));
-    signs.extend(disks_changed(before, after));
+    let single = [
+        mounts_gone(rules, before, after),
+        units_failed(rules, before, after),
+        users_gone(rules, before, after),
+        processes_gone(rules, before, after),
+        load_risen(rules, before, after),
+        memory_changed(rules, before.memory_usage, after.memory_usage),
+    ];
+    let mut signs: Vec<Sign> = single.into_iter().flatten().collect();
+    signs.extend(disks_changed(rules, before, after));
+    signs.extend(inodes_used_up(rules, before, after));
     signs
 }
 
@@ -53,16 +51,16 @@ pub(super) fn conclusive(before: &Snapshot, after: &Snapshot) -> Result<(), &'st
     }
 }
 
-fn restarted(before: &Snapshot, after: &Snapshot) -> Option<Sign> {
+fn restarted(rules: &ImpactRules, before: &Snapshot, after: &Snapshot) -> Option<Sign> {
     let (before, after) = before.uptime_s.zip(after.uptime_s)?;
     (after < before).then(|| Sign {
         name: "restarted",
-        impact: Impact::Severe,
+        impact: rules.restarted,
         detail: json!({ "uptime_s_before": before, "uptime_s_after": after }),
     })
 }
 
-fn mounts_gone(before: &Snapshot, after: &Snapshot) -> Option<Sign> {
+fn mounts_gone(rules: &ImpactRules, before: &Snapshot, after: &Snapshot) -> Option<Sign> {
     let whole_list = !after.missing.contains_key("disk_usage");
     let gone: Vec<&String> = before
         .disk_usage
@@ -71,48 +69,84 @@ fn mounts_gone(before: &Snapshot, after: &Snapshot) -> Option<Sign> {
         .collect();
     (whole_list && !gone.is_empty()).then(|| Sign {
         name: "mounts_gone",
-        impact: Impact::Severe,
+        impact: rules.mounts_gone,
         detail: json!(gone),
     })
 }
 
-fn failed_units(before: &Snapshot, after: &Snapshot) -> Option<Sign> {
+fn units_failed(rules: &ImpactRules, before: &Snapshot, after: &Snapshot) -> Option<Sign> {
     let (before, after) = before.failed_units.as_ref().zip(after.failed_units.as_ref())?;
     let new: Vec<&String> = after.iter().filter(|unit| !before.contains(unit)).collect();
     (!new.is_empty()).then(|| Sign {
         name: "units_failed",
-        impact: Impact::Moderate,
+        impact: rules.units_failed,
         detail: json!(new),
     })
 }
 
-fn processes_gone(before: &Snapshot, after: &Snapshot) -> Option<Sign> {
-    let (before, after) = before.processes.zip(after.processes)?;
-    let gone = before.saturating_sub(after);
-    (gone >= NOTICED_PROCESSES && gone >= before.div_ceil(2)).then(|| Sign {
-        name: "processes_gone",
-        impact: Impact::Moderate,
-        detail: json!({ "before": before, "after": after }),
+fn users_gone(rules: &ImpactRules, before: &Snapshot, after: &Snapshot) -> Option<Sign> {
+    let detail = mostly_gone(before.users, after.users, rules.users_gone_count)?;
+    Some(Sign {
+        name: "users_gone",
+        impact: rules.users_gone,
+        detail,
     })
 }
 
-fn disks_changed(before: &Snapshot, after: &Snapshot) -> impl Iterator<Item = Sign> {
-    before
-        .disk_usage
-        .iter()
-        .filter_map(|(mount, was)| disk_changed(mount, *was, *after.disk_usage.get(mount)?))
+fn processes_gone(rules: &ImpactRules, before: &Snapshot, after: &Snapshot) -> Option<Sign> {
+    let detail = mostly_gone(before.processes, after.processes, rules.processes_gone_count)?;
+    Some(Sign {
+        name: "processes_gone",
+        impact: rules.processes_gone,
+        detail,
+    })
 }
 
-fn disk_changed(mount: &str, was: Usage, is: Usage) -> Option<Sign> {
+/// The two counts, where `noticed` are gone and half of all that were there.
+fn mostly_gone(before: Option<u32>, after: Option<u32>, noticed: u32) -> Option<Value> {
+    let (before, after) = before.zip(after)?;
+    let gone = before.saturating_sub(after);
+    (gone >= noticed && gone >= before.div_ceil(2)).then(|| json!({ "before": before, "after": after }))
+}
+
+fn load_risen(rules: &ImpactRules, before: &Snapshot, after: &Snapshot) -> Option<Sign> {
+    let (was, is) = before.load_avg.one.zip(after.load_avg.one)?;
+    let cpus = f64::from(after.cpus?.max(1));
+    (is / cpus >= rules.load_high && is >= 2.0 * was).then(|| Sign {
+        name: "load",
+        impact: rules.load,
+        detail: json!({ "before": was, "after": is, "cpus": cpus }),
+    })
+}
+
+fn memory_changed(rules: &ImpactRules, was: Usage, is: Usage) -> Option<Sign> {
+    let (was, is) = was.percent.zip(is.percent)?;
+    let (name, impact) = if was < rules.memory_short_percent && is >= rules.memory_short_percent {
+        ("memory_short", rules.memory_short)
+    } else if (was - is).abs() >= rules.memory_use_points {
+        ("memory_use", rules.memory_use)
+    } else {
+        return None;
+    };
+    let detail = json!({ "percent_before": was, "percent_after": is });
+    Some(Sign { name, impact, detail })
+}
+
+fn disks_changed<'a>(rules: &'a ImpactRules, before: &'a Snapshot, after: &'a Snapshot) -> impl Iterator<Item = Sign> {
+    pairs(&before.disk_usage, &after.disk_usage).filter_map(|(mount, was, is)| disk_changed(rules, mount, was, is))
+}
+
+fn disk_changed(rules: &ImpactRules, mount: &str, was: Usage, is: Usage) -> Option<Sign> {
     let (used_before, used_after) = was.used.zip(is.used)?;
     let (percent_before, percent_after) = was.percent.zip(is.percent)?;
     let bytes = used_before.abs_diff(used_after);
-    let (name, impact) = if percent_before < FULL_DISK_PERCENT && percent_after >= FULL_DISK_PERCENT {
-        ("disk_full", Impact::Severe)
-    } else if bytes >= NOTICED_DISK_BYTES || (percent_before - percent_after).abs() > NOTICED_DISK_POINTS {
-        ("disk_use", Impact::Moderate)
-    } else if bytes >= SLIGHT_DISK_BYTES {
-        ("disk_use", Impact::Minor)
+    let points = (percent_before - percent_after).abs();
+    let (name, impact) = if has_filled(rules, was, is) {
+        ("disk_full", rules.disk_full)
+    } else if bytes >= rules.disk_use_bytes || points > rules.disk_use_points {
+        ("disk_use", rules.disk_use)
+    } else if bytes >= rules.disk_touched_bytes {
+        ("disk_touched", rules.disk_touched)
     } else {
         return None;
     };
@@ -120,11 +154,35 @@ fn disk_changed(mount: &str, was: Usage, is: Usage) -> Option<Sign> {
     Some(Sign { name, impact, detail })
 }
 
+/// A file system without inodes takes no more files, whatever room it has.
+fn inodes_used_up<'a>(rules: &'a ImpactRules, before: &'a Snapshot, after: &'a Snapshot) -> impl Iterator<Item = Sign> {
+    let filled = pairs(&before.inode_usage, &after.inode_usage).filter(|(_, was, is)| has_filled(rules, *was, *is));
+    filled.map(|(mount, was, is)| Sign {
+        name: "inodes_full",
+        impact: rules.disk_full,
+        detail: json!({ "mount": mount, "used_before": was.used, "used_after": is.used }),
+    })
+}
+
+fn has_filled(rules: &ImpactRules, was: Usage, is: Usage) -> bool {
+    let percents = was.percent.zip(is.percent);
+    percents.is_some_and(|(was, is)| was < rules.disk_full_percent && is >= rules.disk_full_percent)
+}
+
+/// What is in both, by its name.
+fn pairs<'a>(
+    before: &'a BTreeMap<String, Usage>,
+    after: &'a BTreeMap<String, Usage>,
+) -> impl Iterator<Item = (&'a str, Usage, Usage)> {
+    before
+        .iter()
+        .filter_map(|(mount, was)| Some((mount.as_str(), *was, *after.get(mount)?)))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
+    use crate::context::LoadAvg;
 
     const GIB: u64 = 1 << 30;
 
@@ -132,7 +190,15 @@ mod tests {
     fn host() -> Snapshot {
         Snapshot {
             uptime_s: Some(5000),
+            cpus: Some(4),
+            users: Some(4),
             processes: Some(100),
+            load_avg: LoadAvg {
+                one: Some(8.0),
+                ..LoadAvg::default()
+            },
+            memory_usage: Usage::of(1000, 500),
+            inode_usage: BTreeMap::from([("/".to_owned(), Usage::of(1000, 500))]),
             failed_units: Some(vec!["old.service".to_owned()]),
             disk_usage: BTreeMap::from([disk("/", 500 * GIB), disk("/srv", 500 * GIB)]),
             ..Snapshot::default()
@@ -150,7 +216,8 @@ mod tests {
     }
 
     fn gravest(before: &Snapshot, after: &Snapshot) -> Option<Impact> {
-        differences(before, after).iter().map(|sign| sign.impact).max()
+        let signs = differences(&ImpactRules::default(), before, after);
+        signs.iter().map(|sign| sign.impact).max()
     }
 
     #[test]
@@ -158,9 +225,40 @@ mod tests {
         let rows = [
             (changed(|_| ()), None, "nothing"),
             (
-                changed(|host| host.load_avg.one = Some(99.0)),
+                changed(|host| host.load_avg.one = Some(15.9)),
                 None,
-                "load comes and goes",
+                "a load of less than 4 for each processor",
+            ),
+            (
+                changed(|host| host.load_avg.one = Some(16.0)),
+                Some(Impact::Minor),
+                "a load of 4, twice as much",
+            ),
+            (
+                changed(|host| host.memory_usage = Usage::of(1000, 740)),
+                None,
+                "24 points of memory",
+            ),
+            (
+                changed(|host| host.memory_usage = Usage::of(1000, 250)),
+                Some(Impact::Minor),
+                "25 points of memory freed",
+            ),
+            (
+                changed(|host| host.memory_usage = Usage::of(1000, 950)),
+                Some(Impact::Moderate),
+                "memory is short",
+            ),
+            (
+                changed(|host| host.inode_usage.extend([("/".into(), Usage::of(1000, 990))])),
+                Some(Impact::Severe),
+                "no inodes left",
+            ),
+            (changed(|host| host.users = Some(3)), None, "one logged out"),
+            (
+                changed(|host| host.users = Some(2)),
+                Some(Impact::Moderate),
+                "half of the users gone",
             ),
             (
                 changed(|host| host.disk_usage.extend([disk("/", 500 * GIB + (63 << 20))])),
@@ -220,6 +318,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_already_so_is_no_change() {
+        let full = changed(|host| {
+            host.disk_usage.extend([disk("/", 999 * GIB)]);
+            host.inode_usage.extend([("/".into(), Usage::of(1000, 999))]);
+            host.memory_usage = Usage::of(1000, 970);
+            host.load_avg.one = Some(40.0);
+        });
+        assert_eq!(differences(&ImpactRules::default(), &full, &full), []);
+    }
+
+    #[test]
+    fn thresholds_and_impacts_are_the_rules() {
+        let rules = ImpactRules {
+            disk_use_bytes: 2 * GIB,
+            units_failed: Impact::None,
+            ..ImpactRules::default()
+        };
+        let grown = changed(|host| host.disk_usage.extend([disk("/", 501 * GIB)]));
+        let failed = changed(|host| host.failed_units = Some(vec!["new.service".into()]));
+        let signs = |after: &Snapshot| -> Vec<(&str, Impact)> {
+            let signs = differences(&rules, &host(), after);
+            signs.iter().map(|sign| (sign.name, sign.impact)).collect()
+        };
+        assert_eq!(signs(&grown), [("disk_touched", Impact::Minor)]);
+        assert_eq!(
+            signs(&failed),
+            [("units_failed", Impact::None)],
+            "seen, and shows nothing"
+        );
+    }
+
+    #[test]
     fn more_than_five_points_of_a_small_disk_are_moderate() {
         let small = |used| changed(|host| host.disk_usage = BTreeMap::from([("/".into(), Usage::of(100_000, used))]));
 
@@ -235,7 +365,7 @@ mod tests {
             ..Snapshot::default()
         };
 
-        assert_eq!(differences(&host(), &cut_short), []);
+        assert_eq!(differences(&ImpactRules::default(), &host(), &cut_short), []);
         assert!(conclusive(&host(), &cut_short).is_err());
         assert!(conclusive(&host(), &host()).is_ok());
     }

@@ -7,39 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Snapshot;
 use super::changes::{Sign, conclusive, differences};
-use crate::domain::Impact;
-
-/// A snapshot that was taken longer than this before the start says nothing of the moment before: 5 minutes.
-const MAX_BEFORE_AGE_MS: i64 = 5 * 60 * 1000;
-/// Programs for which a non-zero status is an answer, and that status.
-const ANSWERS: &[(&str, i32)] = &[
-    ("[", 1),
-    ("[[", 1),
-    ("ack", 1),
-    ("ag", 1),
-    ("cmp", 1),
-    ("command", 1),
-    ("diff", 1),
-    ("egrep", 1),
-    ("expr", 1),
-    ("false", 1),
-    ("fgrep", 1),
-    ("getent", 2),
-    ("grep", 1),
-    ("mountpoint", 1),
-    ("mountpoint", 32),
-    ("pgrep", 1),
-    ("pidof", 1),
-    ("ping", 1),
-    ("rg", 1),
-    ("service", 3),
-    ("systemctl", 3),
-    ("systemctl", 4),
-    ("test", 1),
-    ("type", 1),
-    ("which", 1),
-    ("zgrep", 1),
-];
+use crate::domain::{Impact, ImpactRules, whole_millis};
 
 /// What was observed of one command.
 #[derive(Debug, Clone, Copy, Default)]
@@ -56,8 +24,10 @@ pub struct Evidence<'a> {
     pub programs: &'a [&'a str],
     /// Bytes that it wrote to standard error, where that is a stream of its own.
     pub stderr_length: Option<u64>,
-    /// Whether the connection ended while it ran and the target could not be reached again.
+    /// Whether every connection to the target ended while it ran.
     pub connection_lost: bool,
+    /// Whether the target did not answer when it was to be looked at afterwards.
+    pub unreachable: bool,
     /// The target's last snapshot from before the start.
     pub before: Option<&'a Snapshot>,
     /// A snapshot from after the end.
@@ -70,30 +40,38 @@ pub struct Evidence<'a> {
 ///
 /// `None` means not known: it did not run, or nothing was seen and there are no two snapshots that could show anything.
 #[must_use]
-pub fn classify(evidence: &Evidence<'_>) -> (Option<Impact>, Value) {
+pub fn classify(rules: &ImpactRules, evidence: &Evidence<'_>) -> (Option<Impact>, Value) {
     if !evidence.ran {
         return (None, json!({ "unknown": "it did not run" }));
     }
-    let mut signs: Vec<Sign> = ending(evidence).into_iter().collect();
-    let compared = snapshots(evidence).and_then(|(before, after)| {
-        signs.extend(differences(before, after));
+    let mut signs: Vec<Sign> = endings(rules, evidence).into_iter().flatten().collect();
+    let compared = snapshots(rules, evidence).and_then(|(before, after)| {
+        signs.extend(differences(rules, before, after));
         conclusive(before, after)
     });
-    let gravest = signs.iter().map(|sign| sign.impact).max();
+    let gravest = signs
+        .iter()
+        .map(|sign| sign.impact)
+        .filter(|impact| *impact > Impact::None)
+        .max();
     let impact = gravest.or(compared.is_ok().then_some(Impact::None));
     (impact, stored(evidence, &signs, compared.err()))
 }
 
 /// The snapshots to compare, or why there are none.
-fn snapshots<'a>(evidence: &Evidence<'a>) -> Result<(&'a Snapshot, &'a Snapshot), &'static str> {
+fn snapshots<'a>(rules: &ImpactRules, evidence: &Evidence<'a>) -> Result<(&'a Snapshot, &'a Snapshot), &'static str> {
     let after = evidence.after.ok_or("no snapshot after")?;
     let before = evidence.before.ok_or("no snapshot before")?;
-    match evidence.started_at_ms.saturating_sub(before.taken_at_ms) {
-        ..0 => Err("the snapshot before is from after the start"),
-        0..=MAX_BEFORE_AGE_MS if after.taken_at_ms < evidence.started_at_ms => Err("the snapshot after is too early"),
-        0..=MAX_BEFORE_AGE_MS => Ok((before, after)),
-        _ => Err("the snapshot before is too old"),
+    let Ok(age_ms) = u64::try_from(evidence.started_at_ms.saturating_sub(before.taken_at_ms)) else {
+        return Err("the snapshot before is from after the start");
+    };
+    if age_ms > whole_millis(rules.before_max_age) {
+        return Err("the snapshot before is too old");
     }
+    if after.taken_at_ms < evidence.started_at_ms {
+        return Err("the snapshot after is too early");
+    }
+    Ok((before, after))
 }
 
 fn stored(evidence: &Evidence<'_>, signs: &[Sign], incomparable: Option<&str>) -> Value {
@@ -129,33 +107,23 @@ fn confidence(concurrent: u32) -> f64 {
 }
 
 /// What the way it ended shows.
-fn ending(evidence: &Evidence<'_>) -> Option<Sign> {
-    if evidence.connection_lost {
-        return Some(Sign {
-            name: "target_lost",
-            impact: Impact::Severe,
-            detail: Value::Null,
-        });
-    }
-    if let Some(signal) = evidence.signal {
-        return Some(Sign {
-            name: "killed",
-            impact: Impact::Minor,
-            detail: json!(signal),
-        });
-    }
-    let code = evidence
-        .exit_code
-        .filter(|code| *code != 0 && !is_answer(evidence.programs, *code))?;
-    Some(Sign {
-        name: "exit_code",
-        impact: Impact::Minor,
-        detail: json!(code),
-    })
-}
-
-fn is_answer(programs: &[&str], code: i32) -> bool {
-    programs.iter().any(|program| ANSWERS.contains(&(*program, code)))
+fn endings(rules: &ImpactRules, evidence: &Evidence<'_>) -> [Option<Sign>; 5] {
+    let sign = |name, impact, detail| Sign { name, impact, detail };
+    let stderr = evidence
+        .stderr_length
+        .filter(|length| *length >= rules.stderr_bytes.max(1));
+    let failed = |code: &i32| *code != 0 && !rules.is_answer(evidence.programs, *code);
+    let code = evidence.exit_code.filter(failed);
+    let lost = |name, impact, is_so: bool| is_so.then(|| sign(name, impact, Value::Null));
+    [
+        lost("connection_lost", rules.connection_lost, evidence.connection_lost),
+        lost("unreachable", rules.unreachable, evidence.unreachable),
+        evidence
+            .signal
+            .map(|signal| sign("signal", rules.signal, json!(signal))),
+        code.map(|code| sign("exit_code", rules.exit_code, json!(code))),
+        stderr.map(|length| sign("stderr", rules.stderr, json!(length))),
+    ]
 }
 
 #[cfg(test)]
@@ -164,6 +132,10 @@ mod tests {
 
     use super::*;
     use crate::context::Usage;
+
+    fn classify(evidence: &Evidence<'_>) -> (Option<Impact>, Value) {
+        super::classify(&ImpactRules::default(), evidence)
+    }
 
     /// A host as it was at a moment.
     fn at(taken_at_ms: i64) -> Snapshot {
@@ -229,7 +201,7 @@ mod tests {
     #[test]
     fn without_two_snapshots_that_fit_the_impact_is_not_known() {
         let (before, after) = (at(1_000_000), at(1_001_000));
-        let (too_old, too_late) = (at(1_000_000 - MAX_BEFORE_AGE_MS), at(1_000_501));
+        let (too_old, too_late) = (at(1_000_499 - 5 * 60 * 1000), at(1_000_501));
         let rows = [
             (None, Some(&after), "no snapshot before"),
             (Some(&before), None, "no snapshot after"),
@@ -253,13 +225,62 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_was_lost_is_severe_without_a_snapshot() {
-        let evidence = Evidence {
+    fn a_target_that_is_gone_needs_no_snapshot() {
+        let ended = |connection_lost, unreachable| Evidence {
             exit_code: None,
-            connection_lost: true,
+            connection_lost,
+            unreachable,
             ..ran()
         };
-        assert_eq!(classify(&evidence).0, Some(Impact::Severe));
+        assert_eq!(classify(&ended(true, false)).0, Some(Impact::Moderate));
+        assert_eq!(classify(&ended(true, true)).0, Some(Impact::Severe));
+        assert_eq!(classify(&ended(false, true)).0, Some(Impact::Severe));
+    }
+
+    #[test]
+    fn standard_error_is_evidence_and_shows_nothing_until_the_rules_say_so() {
+        let noisy = Evidence {
+            stderr_length: Some(5000),
+            ..ran()
+        };
+        let (impact, stored) = classify(&noisy);
+        assert_eq!((impact, &stored["signs"][0]["sign"]), (None, &json!("stderr")));
+
+        let strict = ImpactRules {
+            stderr: Impact::Minor,
+            stderr_bytes: 5000,
+            ..ImpactRules::default()
+        };
+        assert_eq!(super::classify(&strict, &noisy).0, Some(Impact::Minor));
+        let quieter = Evidence {
+            stderr_length: Some(4999),
+            ..noisy
+        };
+        assert_eq!(super::classify(&strict, &quieter).0, None);
+    }
+
+    #[test]
+    fn what_is_an_answer_is_the_rules() {
+        let rules = ImpactRules {
+            answers: vec![("terraform".to_owned(), 2)],
+            ..ImpactRules::default()
+        };
+        let exited = |programs, code| Evidence {
+            exit_code: Some(code),
+            programs,
+            ..ran()
+        };
+        assert_eq!(super::classify(&rules, &exited(&["terraform"], 2)).0, None);
+        assert_eq!(super::classify(&rules, &exited(&["grep"], 1)).0, Some(Impact::Minor));
+    }
+
+    #[test]
+    fn confidence_falls_with_what_ran_at_the_same_time() {
+        let confidence = |concurrent| classify(&Evidence { concurrent, ..ran() }).1["confidence"].clone();
+        assert_eq!(
+            [confidence(0), confidence(1), confidence(3)],
+            [json!(1.0), json!(0.5), json!(0.25)]
+        );
     }
 
     #[test]
@@ -286,6 +307,7 @@ mod tests {
             json!({
                 "signs": [
                     { "sign": "exit_code", "impact": "minor", "detail": 1 },
+                    { "sign": "stderr", "impact": "none", "detail": 12 },
                     { "sign": "units_failed", "impact": "moderate", "detail": ["new.service"] },
                 ],
                 "exit_code": 1, "signal": null, "stderr_length": 12,

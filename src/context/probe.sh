@@ -20,12 +20,17 @@ echo;
 echo "opspilot-begin-$marker";
 
 sed -n "s/^PRETTY_NAME=/distribution=/p" /etc/os-release;
-echo "uname=$(uname -s -r -m)";
+uname=$(uname -s -r -m);
+echo "uname=$uname";
 date "+clock=%s %z";
-echo "cpus=$(getconf _NPROCESSORS_ONLN || nproc)";
+echo "cpus=$(getconf _NPROCESSORS_ONLN || nproc || sysctl -n hw.ncpu)";
 command -v who >/dev/null && echo "users=$(who | wc -l)";
 
-if [ -r /proc/meminfo ]; then
+# Local file systems where df can tell them apart: a dead network mount would hold it up.
+df -P -k -l / >/dev/null && only_local=yes;
+
+case $uname in
+"Linux "*)
     read -r seconds _ </proc/uptime;
     echo "uptime=$seconds";
     read -r one five fifteen _ </proc/loadavg;
@@ -34,18 +39,25 @@ if [ -r /proc/meminfo ]; then
         -e "s/^SwapTotal:/swap_total=/p" -e "s/^SwapFree:/swap_free=/p" /proc/meminfo;
     set -- /proc/[0-9]*;
     echo "processes=$#";
-else
-    sysctl kern.boottime vm.loadavg hw.memsize hw.physmem hw.pagesize vm.page_free_count \
+    df -P -i ${only_local:+-l} | sed "s/^/inode=/";
+    ;;
+*)
+    command -v sw_vers >/dev/null && sw_vers | sed "s/^/sw_vers=/";
+    sysctl kern.boottime vm.loadavg hw.memsize hw.physmem64 hw.physmem hw.pagesize vm.swapusage \
         vm.stats.vm.v_free_count vm.stats.vm.v_inactive_count | sed "s/^/sysctl=/";
+    { vm_stat || vmstat -s; } | sed -n "/page/s/^/vm=/p";
+    { swapinfo -k || swapctl -s; } | sed "s/^/swap=/";
     echo "processes=$(ps -A -o pid= | wc -l)";
-fi;
+    df -k -i ${only_local:+-l} | sed "s/^/bsd_inode=/";
+    ;;
+esac;
 
-# Local file systems where df can tell them apart: a dead network mount would hold it up.
-df -P -k -l / >/dev/null && only_local=yes;
 df -P -k ${only_local:+-l} | sed "s/^/disk=/";
 
 # The full stop says that the list is whole.
 if [ -d /run/systemd/system ]; then
     { systemctl list-units --failed --plain --no-legend --no-pager && echo .; } | sed "s/^/unit=/";
+else
+    echo "systemd=no";
 fi;
 echo "opspilot-end-$marker";

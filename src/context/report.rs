@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+
 use super::{LoadAvg, OsInfo, Snapshot, Usage};
 use crate::domain::printable_line;
 
@@ -15,6 +18,8 @@ const MAX_TEXT: usize = 200;
 const MAX_LOAD: f64 = 1_000_000.0;
 /// Largest number of seconds since boot that is believed: a hundred years.
 const MAX_UPTIME_S: f64 = 3_155_760_000.0;
+/// Largest size of the swap space that is believed, in MiB: a pebibyte.
+const MAX_MEGABYTES: f64 = 1_073_741_824.0;
 /// Largest distance of local time from UTC that is believed, in minutes.
 const MAX_UTC_OFFSET: i32 = 26 * 60;
 
@@ -24,8 +29,21 @@ pub(super) struct Report<'a> {
     values: BTreeMap<&'a str, &'a str>,
     sysctl: BTreeMap<&'a str, &'a str>,
     disks: Vec<&'a str>,
+    inodes: Vec<Inodes<'a>>,
+    /// Lines of `vm_stat` and `vmstat -s`, of `swapinfo -k` and `swapctl -s`.
+    pages: Vec<&'a str>,
+    swap: Vec<&'a str>,
     units: Vec<&'a str>,
     complete: bool,
+}
+
+/// A row of `df -i`.
+#[derive(Debug)]
+enum Inodes<'a> {
+    /// Of Linux, with one percentage.
+    Linux(&'a str),
+    /// Of BSD and macOS, with one of bytes before it.
+    Bsd(&'a str),
 }
 
 impl<'a> Report<'a> {
@@ -33,10 +51,14 @@ impl<'a> Report<'a> {
     pub(super) fn read(&mut self, line: &'a str) {
         match line.split_once('=') {
             Some(("disk", row)) => self.disks.push(row),
+            Some(("inode", row)) => self.inodes.push(Inodes::Linux(row)),
+            Some(("bsd_inode", row)) => self.inodes.push(Inodes::Bsd(row)),
+            Some(("vm", row)) => self.pages.push(row.trim()),
+            Some(("swap", row)) => self.swap.push(row.trim()),
             Some(("unit", row)) => self.units.push(row.trim()),
-            Some(("sysctl", setting)) => {
+            Some(("sysctl" | "sw_vers", setting)) => {
                 if let Some((name, value)) = setting.split_once([':', '=']) {
-                    self.sysctl.insert(name, value.trim());
+                    self.sysctl.insert(name.trim(), value.trim());
                 }
             }
             Some((key, value)) => {
@@ -66,6 +88,7 @@ impl<'a> Report<'a> {
                 .filter_map(|row| file_system(row))
                 .take(MAX_MOUNTS)
                 .collect(),
+            inode_usage: self.inodes.iter().filter_map(Inodes::usage).take(MAX_MOUNTS).collect(),
             users: self.count("users"),
             processes: self.count("processes"),
             failed_units: self.failed_units(),
@@ -87,10 +110,16 @@ impl<'a> Report<'a> {
             .get("distribution")
             .map(|name| name.trim_matches(['"', '\'']));
         OsInfo {
-            distribution: distribution.or(kernel).and_then(text),
+            distribution: self.product().or(distribution.or(kernel).and_then(text)),
             kernel: kernel.and_then(text),
             architecture: architecture.and_then(text),
         }
+    }
+
+    /// `macOS 15.1`.
+    fn product(&self) -> Option<String> {
+        let (name, version) = (self.sysctl.get("ProductName")?, self.sysctl.get("ProductVersion")?);
+        text(&format!("{name} {version}"))
     }
 
     fn uptime_s(&self) -> Option<u64> {
@@ -106,18 +135,21 @@ impl<'a> Report<'a> {
         Some(seconds as u64)
     }
 
-    /// `kern.boottime: { sec = 1763800000, usec = 0 } Sat Nov 22 ...` against the target's own clock.
+    /// When it was started, against the target's own clock.
     fn seconds_since_boot(&self) -> Option<f64> {
-        let boot = self
-            .sysctl
-            .get("kern.boottime")?
-            .split("sec = ")
-            .nth(1)?
-            .split(',')
-            .next()?;
+        let boot = self.sysctl.get("kern.boottime")?;
+        let booted = seconds_of(boot).or_else(|| self.local_time(boot))?;
         let now = self.values.get("clock")?.split(' ').next()?;
-        let seconds = now.parse::<i64>().ok()?.checked_sub(boot.trim().parse().ok()?)?;
+        let seconds = now.parse::<i64>().ok()?.checked_sub(booted)?;
         number(&seconds.to_string(), MAX_UPTIME_S)
+    }
+
+    /// OpenBSD's and NetBSD's `Sat Nov 22 09:26:40 2025`, in the target's own time.
+    fn local_time(&self, boot: &str) -> Option<i64> {
+        let boot = boot.split_whitespace().collect::<Vec<_>>().join(" ");
+        let civil = DateTime::strptime("%a %b %d %H:%M:%S %Y", &boot).ok()?;
+        let offset = Offset::from_seconds(self.utc_offset_minutes()?.checked_mul(60)?).ok()?;
+        Some(offset.to_timestamp(civil).ok()?.as_second())
     }
 
     /// `0.1 0.2 0.3`, or on BSD `{ 0.1 0.2 0.3 }`.
@@ -144,22 +176,86 @@ impl<'a> Report<'a> {
         used_of(linux.or_else(|| self.sysctl_memory()))
     }
 
-    /// Total and available bytes, on macOS or FreeBSD.
+    /// Total and available bytes, on BSD and macOS.
     fn sysctl_memory(&self) -> Option<(u64, u64)> {
-        let total = self.setting("hw.memsize").or_else(|| self.setting("hw.physmem"))?;
+        let totals = ["hw.memsize", "hw.physmem64", "hw.physmem"];
+        let total = totals
+            .iter()
+            .find_map(|name| self.setting(name).filter(|total| *total > 0))?;
         let free = self
-            .setting("vm.page_free_count")
+            .pages("free")
             .or_else(|| self.setting("vm.stats.vm.v_free_count"))?;
-        let reclaimable = self.setting("vm.stats.vm.v_inactive_count").unwrap_or_default();
-        Some((
-            total,
-            free.saturating_add(reclaimable)
-                .saturating_mul(self.setting("hw.pagesize")?),
-        ))
+        let inactive = self
+            .pages("inactive")
+            .or_else(|| self.setting("vm.stats.vm.v_inactive_count"));
+        let reclaimable = inactive
+            .unwrap_or(0)
+            .saturating_add(self.pages("speculative").unwrap_or(0));
+        let available = free
+            .saturating_add(reclaimable)
+            .saturating_mul(self.setting("hw.pagesize")?);
+        Some((total, available))
+    }
+
+    /// A number of pages: `Pages free:  12288.` of macOS, or `12288 pages free` of BSD.
+    fn pages(&self, kind: &str) -> Option<u64> {
+        self.pages.iter().find_map(|row| {
+            let (label, number) = if let Some(rest) = row.strip_prefix("Pages ") {
+                rest.split_once(':')?
+            } else {
+                let (number, label) = row.split_once(" pages ")?;
+                (label, number)
+            };
+            (label.trim() == kind).then(|| number.trim().trim_end_matches('.').parse().ok())?
+        })
     }
 
     fn swap(&self) -> Usage {
-        used_of(self.kib("swap_total").zip(self.kib("swap_free")))
+        let linux = self.kib("swap_total").zip(self.kib("swap_free"));
+        match linux {
+            Some(_) => used_of(linux),
+            None => self
+                .swap_in_megabytes()
+                .or_else(|| self.swap_devices())
+                .unwrap_or_default(),
+        }
+    }
+
+    /// macOS's `total = 2048.00M  used = 512.00M  free = 1536.00M  (encrypted)`.
+    fn swap_in_megabytes(&self) -> Option<Usage> {
+        let words: Vec<&str> = self.sysctl.get("vm.swapusage")?.split_whitespace().collect();
+        let bytes = |name: &str| {
+            let at = words.iter().position(|word| *word == name)?;
+            let megabytes = number(words.get(at + 2)?.strip_suffix('M')?, MAX_MEGABYTES)?;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "from 0 to MAX_MEGABYTES"
+            )]
+            Some((megabytes * 1024.0 * 1024.0) as u64)
+        };
+        Some(Usage::of(bytes("total")?, bytes("used")?))
+    }
+
+    /// The sum of FreeBSD's devices (`/dev/ada0p3 2097152 524288 1572864 25%`), or the one line of OpenBSD and NetBSD:
+    /// `total: 1048576k bytes allocated = 262144k used, 786432k available`.
+    fn swap_devices(&self) -> Option<Usage> {
+        let (mut total, mut used, mut known) = (0_u64, 0_u64, false);
+        for row in &self.swap {
+            let words: Vec<&str> = row.split_whitespace().collect();
+            let columns = match words.as_slice() {
+                ["total:", total, "bytes", "allocated", "=", used, "used,", ..] => Some((*total, *used)),
+                [device, total, used, _, _, ..] if device.starts_with('/') => Some((*total, *used)),
+                // The heading, after which there may be no device at all.
+                ["no", "swap", "devices", "configured"] | ["Device", ..] => Some(("0", "0")),
+                _ => None,
+            };
+            let Some((in_all, in_use)) = columns else { continue };
+            total = total.checked_add(kilobytes(in_all)?)?;
+            used = used.checked_add(kilobytes(in_use)?)?;
+            known = true;
+        }
+        known.then(|| Usage::of(total, used))
     }
 
     /// The failed units, if the list is whole.
@@ -195,6 +291,7 @@ impl<'a> Report<'a> {
                 "disk_usage",
                 snapshot.disk_usage.is_empty() || !self.complete && self.units.is_empty(),
             ),
+            ("inode_usage", snapshot.inode_usage.is_empty()),
             ("users", snapshot.users.is_none()),
             ("processes", snapshot.processes.is_none()),
             ("failed_units", snapshot.failed_units.is_none()),
@@ -205,6 +302,9 @@ impl<'a> Report<'a> {
             .filter(|(_, absent)| *absent)
             .map(|(field, _)| ((*field).to_owned(), reason.to_owned()))
             .collect();
+        if self.values.get("systemd") == Some(&"no") {
+            missing.insert("failed_units".to_owned(), "the target does not run systemd".to_owned());
+        }
         if snapshot.disk_usage.len() == MAX_MOUNTS {
             missing.insert(
                 "disk_usage".to_owned(),
@@ -234,6 +334,40 @@ impl<'a> Report<'a> {
     }
 }
 
+/// FreeBSD's and macOS's `{ sec = 1763800000, usec = 0 } Sat Nov 22 ...`.
+fn seconds_of(boot: &str) -> Option<i64> {
+    let seconds = boot.split("sec = ").nth(1)?.split(',').next()?;
+    seconds.trim().parse().ok()
+}
+
+impl Inodes<'_> {
+    /// Where it is mounted, and how many of its inodes are in use; `None` for headings and what has none.
+    fn usage(&self) -> Option<(String, Usage)> {
+        let (row, percentages_before) = match self {
+            Self::Linux(row) => (row, 0),
+            Self::Bsd(row) => (row, 1),
+        };
+        let words: Vec<&str> = row.split_whitespace().collect();
+        let mut percentages = (0..words.len()).filter(|at| words.get(*at).is_some_and(|word| is_percentage(word)));
+        let at = percentages.nth(percentages_before)?;
+        let count = |column: usize| words.get(column)?.parse::<u64>().ok();
+        let (used, free) = (count(at.checked_sub(2)?)?, count(at.checked_sub(1)?)?);
+        let total = used.checked_add(free).filter(|total| *total > 0)?;
+        let mount = words.get(at + 1..)?.join(" ");
+        let worth_keeping = mount.starts_with('/') && !is_transient(&mount);
+        worth_keeping.then(|| Some((text(&mount)?, Usage::of(total, used))))?
+    }
+}
+
+fn is_percentage(word: &str) -> bool {
+    word.strip_suffix('%').is_some_and(|value| value.parse::<u64>().is_ok())
+}
+
+/// `1048576k`, or `1048576`, in bytes.
+fn kilobytes(word: &str) -> Option<u64> {
+    word.trim_end_matches('k').parse::<u64>().ok()?.checked_mul(1024)
+}
+
 fn used_of(total_and_available: Option<(u64, u64)>) -> Usage {
     total_and_available
         .map(|(total, available)| Usage::of(total, total.saturating_sub(available)))
@@ -244,9 +378,7 @@ fn used_of(total_and_available: Option<(u64, u64)>) -> Usage {
 fn file_system(row: &str) -> Option<(String, Usage)> {
     let words: Vec<&str> = row.split_whitespace().collect();
     // The device may hold spaces: the percentage is what tells the columns.
-    let capacity = words
-        .iter()
-        .position(|word| word.strip_suffix('%').is_some_and(|value| value.parse::<u64>().is_ok()))?;
+    let capacity = words.iter().position(|word| is_percentage(word))?;
     let kib = |column: usize| words.get(column)?.parse::<u64>().ok()?.checked_mul(1024);
     let total = kib(capacity.checked_sub(3)?)?;
     let usage = Usage::of_disk(total, kib(capacity.checked_sub(2)?)?, kib(capacity.checked_sub(1)?)?);
@@ -287,152 +419,4 @@ pub(super) fn text(raw: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn snapshot(report: &str) -> Snapshot {
-        let mut read = Report::default();
-        report.lines().for_each(|line| read.read(line));
-        read.close();
-        read.into_snapshot(42)
-    }
-
-    #[test]
-    fn a_linux_host() {
-        let snapshot = snapshot(
-            "distribution=\"Debian GNU/Linux 12 (bookworm)\"\nuname=Linux 6.1.0-28-amd64 x86_64\nclock=1763800000 -0330\n\
-             cpus=4\nusers=2\nuptime=86401.25\nload=0.10 0.20 0.30\nmemory_total=       4000 kB\nmemory_available= 1000 kB\n\
-             swap_total=0 kB\nswap_free=0 kB\nprocesses=120\ndisk=Filesystem 1024-blocks Used Available Capacity Mounted on\n\
-             disk=/dev/vda1 1000 450 450 50% /\ndisk=tmpfs 10 1 9 10% /run/lock\nunit=nginx.service loaded failed failed x\n\
-             unit=.",
-        );
-
-        assert_eq!(snapshot.taken_at_ms, 42);
-        assert_eq!(
-            snapshot.os_info.distribution.as_deref(),
-            Some("Debian GNU/Linux 12 (bookworm)")
-        );
-        assert_eq!(snapshot.os_info.kernel.as_deref(), Some("Linux 6.1.0-28-amd64"));
-        assert_eq!(snapshot.os_info.architecture.as_deref(), Some("x86_64"));
-        assert_eq!(snapshot.utc_offset_minutes, Some(-210));
-        assert_eq!(
-            (snapshot.cpus, snapshot.users, snapshot.processes),
-            (Some(4), Some(2), Some(120))
-        );
-        assert_eq!(snapshot.uptime_s, Some(86401));
-        assert_eq!(snapshot.load_avg.fifteen, Some(0.3));
-        assert_eq!(snapshot.memory_usage.percent, Some(75.0));
-        assert_eq!(snapshot.swap_usage.percent, None, "there is no swap to be used");
-        assert_eq!(snapshot.disk_usage.keys().collect::<Vec<_>>(), ["/"]);
-        assert_eq!(snapshot.disk_usage["/"].percent, Some(50.0));
-        assert_eq!(snapshot.failed_units, Some(vec!["nginx.service".to_owned()]));
-        assert_eq!(snapshot.missing, BTreeMap::new());
-    }
-
-    #[test]
-    fn a_freebsd_host_and_a_mac() {
-        let freebsd = snapshot(
-            "distribution=\"FreeBSD 14.1-RELEASE\"\nuname=FreeBSD 14.1-RELEASE amd64\nclock=1763800100 +0100\nusers=       1\n\
-             sysctl=kern.boottime: { sec = 1763800000, usec = 1 } Sat Nov 22 08:26:40 2025\n\
-             sysctl=vm.loadavg: { 0.50 0.40 0.30 }\nsysctl=hw.physmem: 40960\nsysctl=hw.pagesize: 4096\n\
-             sysctl=vm.stats.vm.v_free_count: 3\nsysctl=vm.stats.vm.v_inactive_count: 2\nprocesses=      31",
-        );
-        assert_eq!(freebsd.uptime_s, Some(100));
-        assert_eq!(freebsd.load_avg.one, Some(0.5));
-        assert_eq!(freebsd.memory_usage.percent, Some(50.0));
-        assert_eq!((freebsd.users, freebsd.processes), (Some(1), Some(31)));
-        assert_eq!(freebsd.missing["failed_units"], "the target did not say");
-
-        let mac = snapshot(
-            "uname=Darwin 24.1.0 arm64\ndisk=map auto_home 0 0 0 100% /System/Volumes/Data/home\ndisk=/dev/disk3s1 10 5 5 50% /Volumes/My Disk",
-        );
-        assert_eq!(mac.os_info.distribution.as_deref(), Some("Darwin 24.1.0"));
-        assert_eq!(mac.disk_usage.keys().collect::<Vec<_>>(), ["/Volumes/My Disk"]);
-    }
-
-    #[test]
-    fn impossible_numbers_are_missing_and_not_believed() {
-        let hostile = snapshot(
-            "cpus=0\nusers=-1\nuptime=NaN\nload=inf -1 1e99\nmemory_total=18446744073709551615 kB\nmemory_available=1 kB\n\
-             processes=99999999999\nclock=x +9999\ndisk=a 99999999999999999999 1 1 1% /\ndisk=a 1 9 0 900% /b",
-        );
-
-        assert_eq!(
-            (hostile.cpus, hostile.users, hostile.uptime_s, hostile.processes),
-            (None, None, None, None)
-        );
-        assert_eq!(hostile.load_avg, LoadAvg::default());
-        assert_eq!(hostile.memory_usage, Usage::default());
-        assert_eq!(hostile.utc_offset_minutes, None);
-        assert_eq!(hostile.disk_usage.keys().collect::<Vec<_>>(), ["/b"]);
-        assert_eq!(hostile.disk_usage["/b"].percent, Some(100.0));
-        assert_eq!(hostile.missing["uptime_s"], "the target did not say");
-    }
-
-    proptest! {
-        #[test]
-        fn whatever_a_host_says_is_within_bounds(lines in vec(hostile_line(), 0..40)) {
-            let snapshot = snapshot(&lines.join("\n"));
-
-            let usages = snapshot.disk_usage.values().chain([&snapshot.memory_usage, &snapshot.swap_usage]);
-            for percent in usages.filter_map(|usage| usage.percent) {
-                prop_assert!((0.0..=100.0).contains(&percent));
-            }
-            for load in [snapshot.load_avg.one, snapshot.load_avg.five].into_iter().flatten() {
-                prop_assert!((0.0..=MAX_LOAD).contains(&load));
-            }
-            prop_assert!(snapshot.utc_offset_minutes.is_none_or(|minutes| minutes.abs() <= MAX_UTC_OFFSET));
-            prop_assert!(snapshot.full().to_string().len() < 64 * 1024);
-        }
-    }
-
-    /// A line with a key of the report and a value that is nearly one, or anything at all.
-    fn hostile_line() -> impl Strategy<Value = String> {
-        prop_oneof![
-            "(uptime|load|cpus|users|processes|clock|memory_total|memory_available|swap_total|swap_free)=[-+.0-9eNaif kB]{0,24}",
-            "disk=[a-z ]{0,8} [0-9]{1,22} [0-9]{1,22} [0-9]{1,22} [0-9]{1,6}% /\\PC{0,300}",
-            "sysctl=(kern.boottime|hw.memsize|hw.pagesize|vm.page_free_count|vm.loadavg): [{} =,a-z0-9]{0,40}",
-            "unit=\\PC{0,300}",
-            ".{0,40}",
-        ]
-    }
-
-    #[test]
-    fn texts_and_lists_are_bounded_and_harmless() {
-        let rows = (0..200)
-            .map(|n| format!("disk=d 2 1 1 50% /m\u{202e}{n}\nunit=u{n}.service\n"))
-            .collect::<Vec<_>>()
-            .concat();
-        let snapshot = snapshot(&format!("distribution=\u{1b}[2J{}\n{rows}unit=.", "x".repeat(1000)));
-
-        let distribution = snapshot.os_info.distribution.unwrap();
-        assert!(
-            distribution.starts_with("\\x1b[2Jxx") && distribution.len() == MAX_TEXT,
-            "{distribution}"
-        );
-        assert_eq!(snapshot.disk_usage.len(), MAX_MOUNTS);
-        assert!(snapshot.disk_usage.keys().all(|mount| mount.starts_with("/m\\u{202e}")));
-        assert_eq!(
-            snapshot.missing["disk_usage"],
-            "only the first 64 file systems were kept"
-        );
-        assert_eq!(snapshot.failed_units.unwrap().len(), MAX_UNITS);
-    }
-
-    #[test]
-    fn a_list_of_units_without_its_end_is_not_known() {
-        assert_eq!(snapshot("unit=a.service x").failed_units, None);
-        assert_eq!(snapshot("unit=.").failed_units, Some(Vec::new()));
-    }
-
-    #[test]
-    fn only_what_is_made_and_unmade_by_itself_is_left_out() {
-        assert!(
-            is_transient("/run/user/1000") && is_transient("/dev") && is_transient("/var/lib/docker/overlay2/x/merged")
-        );
-        assert!(!is_transient("/development") && !is_transient("/") && !is_transient("/var/run"));
-    }
-}
+mod tests;

@@ -24,6 +24,9 @@ pub struct Snapshot {
     pub swap_usage: Usage,
     /// Use by mount point.
     pub disk_usage: BTreeMap<String, Usage>,
+    /// Inodes by mount point, where the file system has a fixed number of them.
+    #[serde(default)]
+    pub inode_usage: BTreeMap<String, Usage>,
     /// Logged-in users.
     pub users: Option<u32>,
     /// Processes.
@@ -64,9 +67,9 @@ pub struct LoadAvg {
 /// How much of something is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Bytes in all.
+    /// Bytes, or inodes, in all.
     pub total: Option<u64>,
-    /// Bytes in use.
+    /// Bytes, or inodes, in use.
     pub used: Option<u64>,
     /// 0 to 100.
     pub percent: Option<f64>,

@@ -3,6 +3,7 @@
 mod access;
 mod history;
 mod id;
+mod impact_rules;
 mod name;
 mod path;
 mod rating;
@@ -14,6 +15,7 @@ mod vocabulary;
 pub use access::{Access, Touch};
 pub use history::History;
 pub use id::{CommandId, CommandUid, SessionId};
+pub use impact_rules::ImpactRules;
 pub use name::{Name, NameError};
 pub use path::{absolute_path, is_step};
 pub use rating::{Rating, RatingError};

@@ -31,7 +31,11 @@ impl Gate {
 
     async fn finish_access(&self, id: Option<CommandId>, ending: &Ending) {
         let Some(id) = id else { return };
-        let outcome = case::outcome(ending, Aftermath::default());
+        let aftermath = Aftermath {
+            context_missing: Some(case::COMMANDS_ONLY.to_owned()),
+            ..Aftermath::default()
+        };
+        let outcome = case::outcome(ending, aftermath);
         if let Err(error) = self.store.finish(id, outcome).await {
             tracing::error!(%id, %error, "cannot record the end of a file operation or a forward");
         }

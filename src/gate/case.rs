@@ -19,13 +19,25 @@ use crate::terminal::{Assessed, Expect, Question};
 
 use super::engine::Engine;
 use super::hosts::Seen;
-use super::intercept::{Asked, Ending, Refusal, Request, Session, Submission};
+use super::intercept::{Asked, Ending, Refusal, Request, Session, Submission, Unseen};
 use super::pending::{Claim, Confirmed};
 use super::permit::Permit;
 use super::remembered::{Same, What};
 
 /// The word that a critical command asks for, where the policy lets it be confirmed at all.
 const CRITICAL_WORD: &str = "run-it";
+
+/// What was seen beside a command while it ran.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Meanwhile {
+    /// Other commands that ran on the target.
+    pub concurrent: u32,
+    /// Whether every connection to the target ended before it did.
+    pub connection_lost: bool,
+}
+
+/// Why there is no context of a file operation, a forward or a subsystem.
+pub(super) const COMMANDS_ONLY: &str = "taken for commands only";
 
 /// One command on its way.
 #[derive(Debug)]
@@ -280,27 +292,34 @@ impl Case {
     }
 
     /// What is known of the target after the command, and what that shows.
-    pub(super) fn aftermath(&self, ending: &Ending, after: Result<&Snapshot, &str>, concurrent: u32) -> Aftermath {
+    pub(super) fn aftermath(
+        &self,
+        ending: &Ending,
+        after: Result<&Snapshot, &Unseen>,
+        meanwhile: Meanwhile,
+    ) -> Aftermath {
         let programs: Vec<&str> = self.programs.iter().map(String::as_str).collect();
         let before = self
             .context_before
             .as_ref()
             .or(self.seen_at_submission.as_ref().map(|(seen, _)| seen));
-        let (impact, evidence) = classify(&Evidence {
+        let evidence = Evidence {
             ran: true,
             started_at_ms: self.submitted_at.as_millisecond(),
             exit_code: ending.exit_code,
             signal: ending.exit_signal.as_deref(),
             programs: &programs,
             stderr_length: ending.stderr_length,
-            connection_lost: ending.lost.is_some() && after.is_err(),
+            connection_lost: meanwhile.connection_lost,
+            unreachable: after.err().is_some_and(|unseen| unseen.unreachable),
             before: before.map(|seen| &seen.snapshot),
             after: after.ok(),
-            concurrent,
-        });
+            concurrent: meanwhile.concurrent,
+        };
+        let (impact, evidence) = classify(&self.engine.config.impact, &evidence);
         Aftermath {
             system_context: after.ok().map(|snapshot| snapshot.compact(0)),
-            context_missing: after.err().map(str::to_owned),
+            context_missing: after.err().map(|unseen| unseen.reason.clone()),
             impact,
             evidence: Some(evidence),
         }
@@ -343,7 +362,7 @@ impl Case {
     fn context_missing(&self) -> Option<&'static str> {
         match self.request.submission {
             _ if self.seen_at_submission.is_some() => None,
-            Submission::Access { .. } => Some("taken for commands only"),
+            Submission::Access { .. } => Some(COMMANDS_ONLY),
             _ => Some("no snapshot of this target yet"),
         }
     }

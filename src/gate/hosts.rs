@@ -27,6 +27,17 @@ impl Seen {
 struct Host {
     seen: Option<Seen>,
     running: u32,
+    /// Commands that have ever started.
+    started: u64,
+}
+
+/// A command that runs on a host, from where it started.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Run {
+    /// Others that ran when it started.
+    beside: u32,
+    /// How many had started, itself included.
+    number: u64,
 }
 
 /// All targets that were reached since the start; as many as are configured, at most.
@@ -50,22 +61,49 @@ impl Hosts {
         });
     }
 
-    /// Counts a command that starts; says how many others run there.
-    pub(super) fn started(&self, target: &Name) -> u32 {
+    /// Counts a command that starts.
+    pub(super) fn started(&self, target: &Name) -> Run {
         let mut hosts = self.lock();
         let host = hosts.entry(target.clone()).or_default();
         host.running += 1;
-        host.running - 1
+        host.started += 1;
+        Run {
+            beside: host.running - 1,
+            number: host.started,
+        }
     }
 
-    /// Counts a command that ended.
-    pub(super) fn ended(&self, target: &Name) {
-        if let Some(host) = self.lock().get_mut(target) {
-            host.running = host.running.saturating_sub(1);
-        }
+    /// Counts a command that ended; says how many others ran there at some time between its start and its end.
+    pub(super) fn ended(&self, target: &Name, run: Run) -> u32 {
+        let mut hosts = self.lock();
+        let host = hosts.entry(target.clone()).or_default();
+        host.running = host.running.saturating_sub(1);
+        let since = u32::try_from(host.started.saturating_sub(run.number)).unwrap_or(u32::MAX);
+        run.beside.saturating_add(since)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Name, Host>> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_ran_at_the_same_time_counts_whenever_it_started() {
+        let (hosts, web): (Hosts, Name) = (Hosts::default(), "web-1".parse().unwrap());
+        let alone = hosts.started(&web);
+        assert_eq!(hosts.ended(&web, alone), 0);
+
+        let long = hosts.started(&web);
+        for _ in 0..3 {
+            let short = hosts.started(&web);
+            assert_eq!(hosts.ended(&web, short), 1, "the long one");
+        }
+        let elsewhere = hosts.started(&"db-1".parse().unwrap());
+        assert_eq!(hosts.ended(&web, long), 3);
+        assert_eq!(hosts.ended(&"db-1".parse().unwrap(), elsewhere), 0);
     }
 }

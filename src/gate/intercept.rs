@@ -206,7 +206,28 @@ pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 /// Takes snapshots of the session's target.
 pub trait Observe: Send + Sync {
     /// A fresh snapshot, or why there is none.
-    fn snapshot(&self) -> Boxed<Result<Snapshot, String>>;
+    fn snapshot(&self) -> Boxed<Result<Snapshot, Unseen>>;
+
+    /// Whether every connection to the target has ended.
+    fn is_cut_off(&self) -> bool;
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unseen {
+    /// In plain words.
+    pub reason: String,
+    /// Whether the target did not answer at all.
+    pub unreachable: bool,
+}
+
+impl From<&str> for Unseen {
+    fn from(reason: &str) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            unreachable: false,
+        }
+    }
 }
 
 /// A shared observer.

@@ -25,12 +25,14 @@ use crate::context::Snapshot;
 use crate::domain::{CommandId, Decision, Name, whole_millis};
 use crate::store::{self, Resolution, Start, Store, StoreError, Verdict};
 
-use case::Case;
+use case::{Case, Meanwhile};
 use hosts::Hosts;
 use remembered::Remembered;
 
 pub use engine::{Engine, EngineError};
-pub use intercept::{Asked, Boxed, Ending, Intercept, Observe, Observer, Refusal, Request, Session, Submission};
+pub use intercept::{
+    Asked, Boxed, Ending, Intercept, Observe, Observer, Refusal, Request, Session, Submission, Unseen,
+};
 pub use pending::{Answer, Claim, ConfirmError, Confirmed, Pending, TooManyPending};
 pub use permit::Permit;
 
@@ -100,10 +102,15 @@ impl Gate {
         })
     }
 
-    /// Waits for what goes on after commands have ended, then closes the record.
-    pub async fn close(&self) {
+    /// Waits for what goes on after commands have ended: nothing more is recorded of them then.
+    pub async fn settled(&self) {
         self.aftermath.close();
         self.aftermath.wait().await;
+    }
+
+    /// As [`Gate::settled`], and closes the record.
+    pub async fn close(&self) {
+        self.settled().await;
         self.store.close().await;
     }
 
@@ -121,10 +128,13 @@ impl Gate {
         let id = self.record(&case).await?;
         // Boxed, as what passes quickly takes no memory while the command runs.
         let permit = Box::pin(self.permit(&mut case, id, observer, intercept)).await?;
-        let concurrent = self.hosts.started(&case.request.session.target);
+        let run = self.hosts.started(&case.request.session.target);
         let ending = intercept.run(permit).await;
-        self.hosts.ended(&case.request.session.target);
-        Box::pin(self.finish(case, id, &ending, concurrent, observer)).await;
+        let meanwhile = Meanwhile {
+            concurrent: self.hosts.ended(&case.request.session.target, run),
+            connection_lost: ending.lost.is_some() && observer.is_cut_off(),
+        };
+        Box::pin(self.finish(case, id, &ending, meanwhile, observer)).await;
         Ok(ending)
     }
 
@@ -290,27 +300,27 @@ impl Gate {
         case: Case,
         id: Option<CommandId>,
         ending: &Ending,
-        concurrent: u32,
+        meanwhile: Meanwhile,
         observer: &Observer,
     ) {
         let Some(id) = id else { return };
-        let immediate = case.aftermath(ending, Err("not taken yet"), concurrent);
+        let immediate = case.aftermath(ending, Err(&"not taken yet".into()), meanwhile);
         if let Err(error) = self.store.finish(id, case::outcome(ending, immediate)).await {
             tracing::error!(%id, %error, "cannot record the end of a command");
             return;
         }
         let (gate, observer, ending) = (self.clone(), observer.clone(), ending.clone());
         self.aftermath
-            .spawn(async move { gate.look_after(case, id, ending, concurrent, observer).await });
+            .spawn(async move { gate.look_after(case, id, ending, meanwhile, observer).await });
     }
 
-    async fn look_after(&self, case: Case, id: CommandId, ending: Ending, concurrent: u32, observer: Observer) {
+    async fn look_after(&self, case: Case, id: CommandId, ending: Ending, meanwhile: Meanwhile, observer: Observer) {
         let target = &case.request.session.target;
         let taken = observer.snapshot().await;
         if let Ok(snapshot) = &taken {
             self.keep_snapshot(target, snapshot).await;
         }
-        let aftermath = case.aftermath(&ending, taken.as_ref().map_err(String::as_str), concurrent);
+        let aftermath = case.aftermath(&ending, taken.as_ref(), meanwhile);
         if let Err(error) = self.store.amend_context_after(id, aftermath).await {
             tracing::error!(%id, %error, "cannot record what a command did");
         }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{LoginWith, ProbeMode, Target};
 use crate::context::Snapshot;
 use crate::domain::{Channel, Name, SessionId};
-use crate::gate::{self, Boxed, Gate, Observe, Observer};
+use crate::gate::{self, Boxed, Gate, Observe, Observer, Unseen};
 use crate::store::{NewSession, SessionEnd, Store, StoreError};
 use crate::terminal::LoginShell;
 
@@ -206,6 +206,14 @@ impl TargetSession {
         self.remaining().ok_or_else(|| self.end())
     }
 
+    /// A connection to see how the target is. Where all have ended, one is made anew: that shows whether it is still there.
+    async fn connection_to_look_at(&self) -> Result<Arc<Connection>, ConnectError> {
+        match self.connection().await {
+            Err(ConnectError::Ended(_)) => Box::pin(self.connect()).await,
+            known => known,
+        }
+    }
+
     /// The connection to the target that forwards use; made at the first call.
     pub(super) async fn forwards_connection(&self) -> Result<Arc<Connection>, ConnectError> {
         match self.forwards.get_or_try_init(|| Box::pin(self.connect())).await {
@@ -314,17 +322,32 @@ async fn record_end(store: Store, id: SessionId, ended: CancellationToken) {
 struct TargetObserver(Arc<TargetSession>);
 
 impl Observe for TargetObserver {
-    fn snapshot(&self) -> Boxed<Result<Snapshot, String>> {
+    fn snapshot(&self) -> Boxed<Result<Snapshot, Unseen>> {
         let session = self.0.clone();
         Box::pin(async move {
             if session.with_target(|target| target.probe) != Some(ProbeMode::Auto) {
-                return Err("probes are off for this target".to_owned());
+                return Err("probes are off for this target".into());
             }
             let account = (session.target.clone(), session.login.clone());
-            let connection = session.connection().await.map_err(|error| error.to_string())?;
+            let was_there = session.made().next().is_some();
+            let connection = session.connection_to_look_at().await;
+            let connection = connection.map_err(|error| unseen(&error, was_there))?;
             let taken = session.shared.own_execs.snapshot(&account, connection).await;
-            taken.map_err(|error: OwnExecError| error.to_string())
+            taken.map_err(|error: OwnExecError| error.to_string().as_str().into())
         })
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.0.made().next().is_some() && self.0.remaining().is_none()
+    }
+}
+
+/// Why a target was not looked at. One that was never reached is not gone.
+fn unseen(error: &ConnectError, was_there: bool) -> Unseen {
+    let silent = matches!(error, ConnectError::Unreachable { .. } | ConnectError::TimedOut { .. });
+    Unseen {
+        reason: error.to_string(),
+        unreachable: was_there && silent,
     }
 }
 

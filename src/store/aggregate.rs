@@ -109,6 +109,11 @@ const AGGREGATES: &[Aggregate] = &[
         ],
         user: None,
     },
+    Aggregate {
+        table: "command_days",
+        columns: &[("day", Key), ("first_id", Least)],
+        user: None,
+    },
 ];
 
 /// Rows of tables that count, by table: each the values of its columns in the order of [`Rows::columns`].

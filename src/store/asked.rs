@@ -1,54 +1,55 @@
 //! Which rules ask, and how their questions are answered.
 
+use jiff::civil::Date;
 use serde::Serialize;
 
 use super::sql::word;
-use super::{Reader, StoreError};
+use super::{Reader, StoreError, question};
 use crate::domain::Level;
 
-/// The questions that one rule put at one level.
+/// The questions that one rule put at one level. A rule has put a question where its level is the one that the command was judged
+/// by. One that was decided by something else (a new configuration, the end of the daemon, a yes of a while ago) is not counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AskedRule {
     /// The rule's id.
     pub rule: String,
     /// The level that it had then.
     pub level: Level,
-    /// Questions that have ended.
+    /// Questions that have ended: the sum of the three below.
     pub asked: u32,
-    /// Those among them that nobody answered with yes.
+    /// Answered with yes.
+    pub confirmed: u32,
+    /// Answered with no.
     pub refused: u32,
+    /// Answered by nobody: no time, no session any more, nobody who could.
+    pub unanswered: u32,
 }
 
-/// A rule has put a question where its level is the one that the command was judged by. One that was decided by something
-/// else (a new configuration, the end of the daemon, a yes of a while ago) has no answer and is not counted.
-const ASKED: &str =
-    "SELECT json_extract(reason.value, '$.rule') AS rule, final_risk_level, count(*), sum(user_confirmed IS NOT 1)
-    FROM command_executions, json_each(reasons) AS reason
-    WHERE decision = 'confirm' AND (user_confirmed IS NOT NULL OR state IN ('refused', 'expired', 'abandoned'))
-    AND json_extract(reason.value, '$.level') = final_risk_level
-    GROUP BY rule, final_risk_level HAVING count(*) >= ?1 ORDER BY count(*) DESC, rule";
-
 impl Reader {
-    /// The rules that asked at least `least` times, those that asked most often first.
+    /// The rules that asked at least `least` times from the day `since` to the day `until` (UTC, of the commands), those that
+    /// asked most often first.
     ///
     /// # Errors
     /// As [`Reader::log`].
-    pub fn rules_that_asked(&self, least: u32) -> Result<Vec<AskedRule>, StoreError> {
-        let mut statement = self.connection.prepare_cached(ASKED)?;
-        let rules = statement.query_map([least], |row| {
+    pub fn rules_that_asked(&self, since: Date, until: Date, least: u32) -> Result<Vec<AskedRule>, StoreError> {
+        let values = (since.to_string(), until.to_string(), least);
+        self.rows(question::RULES_THAT_ASKED, values, |row| {
+            let (confirmed, refused, unanswered): (u32, u32, u32) = (row.get(2)?, row.get(3)?, row.get(4)?);
             Ok(AskedRule {
                 rule: row.get(0)?,
                 level: word(row, 1)?,
-                asked: row.get(2)?,
-                refused: row.get(3)?,
+                asked: confirmed.saturating_add(refused).saturating_add(unanswered),
+                confirmed,
+                refused,
+                unanswered,
             })
-        })?;
-        Ok(rules.collect::<Result<_, _>>()?)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
     use serde_json::json;
 
     use super::super::fixtures::{Fixture, answer, confirmed, resolution, scoring};
@@ -92,9 +93,14 @@ mod tests {
             rule: "grave".to_owned(),
             level: Level::High,
             asked: 4,
-            refused: 2,
+            confirmed: 2,
+            refused: 1,
+            unanswered: 1,
         };
-        assert_eq!(reader.rules_that_asked(4).unwrap(), [grave]);
-        assert_eq!(reader.rules_that_asked(5).unwrap(), []);
+        let day = date(2026, 11, 22);
+        let asked = |since, least| reader.rules_that_asked(since, day, least).unwrap();
+        assert_eq!(asked(day, 4), [grave]);
+        assert_eq!(asked(day, 5), []);
+        assert_eq!(reader.rules_that_asked(Date::ZERO, date(2026, 11, 21), 1).unwrap(), []);
     }
 }

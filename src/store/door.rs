@@ -67,11 +67,7 @@ pub(super) fn add(
     Ok(())
 }
 
-/// The days from one on, newest first.
-pub(super) const SINCE: &str = "SELECT day, sum(accepted), sum(refused), sum(unauthenticated), sum(timed_out),
-    sum(authenticated), sum(turned_away) FROM connection_counts WHERE day >= ?1 GROUP BY day ORDER BY day DESC";
-
-/// A row of [`SINCE`].
+/// A row of [`CONNECTIONS`](super::question::CONNECTIONS).
 pub(super) fn day(row: &Row<'_>) -> rusqlite::Result<DayOfConnections> {
     let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
     Ok(DayOfConnections {

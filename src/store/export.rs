@@ -11,9 +11,9 @@ mod sheet;
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
 
-use rusqlite::{Rows, Transaction};
+use rusqlite::{Rows, Transaction, params_from_iter};
 
-use super::reader::Question;
+use super::question::{self, Question};
 use super::{LogFilter, Reader, StoreError};
 use crate::domain::CommandId;
 use cells::{Columns, Table};
@@ -98,17 +98,15 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::log`].
-    pub fn export(&mut self, filter: LogFilter) -> Result<Export<'_>, StoreError> {
-        let snapshot = self.connection.transaction()?;
+    pub fn export(&self, filter: LogFilter) -> Result<Export<'_>, StoreError> {
+        let snapshot = self.connection.unchecked_transaction()?;
         // A transaction sees the record as it is at its first question, which is this one.
-        let since = filter.since.map(super::sql::rfc3339).unwrap_or_default();
-        let ends: (Option<i64>, Option<i64>) =
-            snapshot.query_row(SPAN, [since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let last = self.rows(question::LAST_COMMAND, [], |row| row.get::<_, Option<i64>>(0))?;
+        let first = self.first_since(filter.since)?;
         #[expect(clippy::reversed_empty_ranges, reason = "no number at all")]
-        let span = if let (Some(first), Some(last)) = ends {
-            first..=last
-        } else {
-            1..=0
+        let span = match (first, last.into_iter().next().flatten()) {
+            (Some(CommandId(first)), Some(last)) => first..=last,
+            _ => 1..=0,
         };
         Ok(Export { snapshot, filter, span })
     }
@@ -126,13 +124,9 @@ impl Export<'_> {
     /// # Errors
     /// As [`Reader::log`].
     pub fn outcomes(&self, enough: u32) -> Result<u32, StoreError> {
-        let Question { sql, values } = Question::commands(WITH_OUTCOME, &self.filter).end("id", enough);
-        let question = Question {
-            sql: format!("SELECT count(*) FROM ({sql})"),
-            values,
-        };
-        let mut statement = self.snapshot.prepare(&question.sql)?;
-        Ok(statement.query_row(question.values(), |row| row.get(0))?)
+        let question = Question::outcomes(&self.filter, self.first(), enough);
+        let mut statement = self.snapshot.prepare(question.sql())?;
+        Ok(statement.query_row(params_from_iter(question.values()), |row| row.get(0))?)
     }
 
     /// Writes them to `out`, which needs no buffer of its own. With `features`, numbers have names, and rows that were made
@@ -147,25 +141,20 @@ impl Export<'_> {
         out: impl Write,
         watch: impl FnMut(Progress) -> io::Result<()>,
     ) -> Result<Exported, ExportError> {
-        let question = Question::commands(ALL, &self.filter).end("id", self.filter.limit);
-        let mut statement = self.snapshot.prepare(&question.sql)?;
+        let question = Question::export(&self.filter, self.first());
+        let mut statement = self.snapshot.prepare(question.sql())?;
         let columns = Columns::new(&statement.column_names(), features);
-        let rows = statement.query(question.values())?;
+        let rows = statement.query(params_from_iter(question.values()))?;
         match format {
             Format::Csv => pour(rows, &columns, Sheet::new(out, &columns)?, watch),
             Format::Json => pour(rows, &columns, Lines::new(out, &columns), watch),
         }
     }
+
+    fn first(&self) -> CommandId {
+        CommandId(*self.span.start())
+    }
 }
-
-pub(super) const SPAN: &str =
-    "SELECT (SELECT id FROM command_executions WHERE timestamp >= ?1 ORDER BY timestamp LIMIT 1),
-    (SELECT max(id) FROM command_executions)";
-
-pub(super) const ALL: &str = "SELECT * FROM command_executions WHERE";
-
-pub(super) const WITH_OUTCOME: &str =
-    "SELECT id FROM command_executions WHERE (execution_success IS NOT NULL OR actual_impact IS NOT NULL) AND";
 
 /// Moves rows from the record into a table, one at a time.
 fn pour(

@@ -8,6 +8,7 @@
 //! the same transaction. Nothing outside this room knows that it is `SQLite`.
 
 mod aggregate;
+mod analytics;
 mod asked;
 mod backup;
 mod cache;
@@ -31,10 +32,12 @@ mod numbers;
 mod parse;
 mod payload;
 mod project;
+mod question;
 mod reader;
 mod retention;
 mod schema;
 mod scratch;
+mod shipping;
 mod signing;
 mod sql;
 mod tally;
@@ -52,6 +55,10 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+pub use analytics::{
+    Analytics, ByDecision, ByImpact, ByLevel, Confirmations, Counts, Day, Forecasts, Hour, Impacts, Outcomes,
+    Questions, Top, TopPattern,
+};
 pub use asked::AskedRule;
 pub use backup::{BackedUp, Existing};
 pub use change::{
@@ -68,6 +75,7 @@ pub use reader::{
     CommandDetail, CommandSummary, Event, LogFilter, Reader, RecordingSummary, SessionFilter, SessionSummary,
 };
 pub use retention::{Prune, Pruned, RemoveFile};
+pub use shipping::{Batch, Outgoing};
 pub use text::recordable;
 pub use verify::{ChainState, Examine, Finding, SealedRecording, Verified};
 
@@ -75,6 +83,7 @@ use crate::domain::{CommandId, History, Name, Seal, SessionId};
 use cache::HistoryCache;
 use change::Change;
 use key::RecordKey;
+use shipping::Mark;
 use signing::SigningKey;
 use writer::{Chore, Request, Writer};
 
@@ -268,6 +277,26 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         let queued = self.shared.requests.send(Request::Chore(Chore::Sign(reply))).await;
         durable(queued.map(|()| answer).map_err(|_| StoreError::Closed)).await
+    }
+
+    /// Remembers that a place has everything up to the event `seq`. Durable when this returns; never goes back.
+    ///
+    /// Blocks: not for asynchronous code. It is bookkeeping and no event, or sending events would make events to send.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn mark_shipped(&self, place: &Name, seq: i64) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let mark = Mark {
+            place: place.clone(),
+            seq,
+        };
+        let queued = self
+            .shared
+            .requests
+            .blocking_send(Request::Chore(Chore::Mark(mark, reply)));
+        queued.map_err(|_| StoreError::Closed)?;
+        answer.blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
 
     /// What the record says about a pattern, from memory. A pattern that was not met for very long may count as new.

@@ -1,11 +1,14 @@
 //! Questions to the record, over a read-only connection that never holds up the writer.
 
+use std::cmp::Reverse;
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
-use rusqlite::types::{ToSql, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Params, Row, params_from_iter};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Params, Row, params_from_iter};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -14,6 +17,7 @@ use super::chain::hex;
 use super::columns::Kind;
 use super::door::{self, DayOfConnections};
 use super::payload::Payload;
+use super::question::{self, Fixed, Question};
 use super::schema;
 use super::sql::{optional_word, rfc3339, word};
 use crate::domain::{Channel, CommandId, Decision, Exactness, Impact, Level, Name, SessionId, State};
@@ -192,8 +196,16 @@ impl Reader {
     /// # Errors
     /// [`StoreError::Database`] and [`StoreError::Corrupt`], as for all questions.
     pub fn log(&self, filter: &LogFilter) -> Result<Vec<CommandSummary>, StoreError> {
-        let question = Question::log(filter);
-        self.ask(&question, summary)
+        let Some(first) = self.first_since(filter.since)? else {
+            return Ok(Vec::new());
+        };
+        let mut found = Vec::new();
+        for question in Question::log(filter, first) {
+            found.extend(self.ask(&question, summary)?);
+        }
+        found.sort_unstable_by_key(|command| Reverse(command.id));
+        found.truncate(filter.limit as usize);
+        Ok(found)
     }
 
     /// One command's whole life; `None` where there is no such command.
@@ -201,13 +213,12 @@ impl Reader {
     /// # Errors
     /// As [`Reader::log`].
     pub fn show(&self, id: CommandId) -> Result<Option<CommandDetail>, StoreError> {
-        let mut statement = self.connection.prepare_cached(SHOW)?;
-        let Some(columns) = statement.query_row([id.0], all_columns).optional()? else {
+        let Some(columns) = self.rows(question::SHOW, [id.0], all_columns)?.pop() else {
             return Ok(None);
         };
         Ok(Some(CommandDetail {
             columns,
-            events: self.events_of(id)?,
+            events: self.rows(question::EVENTS_OF, [id.0], event)?,
         }))
     }
 
@@ -224,11 +235,7 @@ impl Reader {
     /// # Errors
     /// As [`Reader::log`].
     pub fn recordings(&self, session: SessionId) -> Result<Vec<RecordingSummary>, StoreError> {
-        let question = Question {
-            sql: RECORDINGS.to_owned(),
-            values: vec![Box::new(session.to_string())],
-        };
-        self.ask(&question, recording)
+        self.rows(question::RECORDINGS, [session.to_string()], recording)
     }
 
     /// The connections of each day (UTC) from `since` on, newest first; days without any are left out.
@@ -236,107 +243,76 @@ impl Reader {
     /// # Errors
     /// As [`Reader::log`].
     pub fn connections(&self, since: Date) -> Result<Vec<DayOfConnections>, StoreError> {
-        let question = Question {
-            sql: door::SINCE.to_owned(),
-            values: vec![Box::new(since.to_string())],
+        self.rows(question::CONNECTIONS, [since.to_string()], door::day)
+    }
+
+    /// A number that no command from `since` on is below; `None` where there is no such command.
+    pub(super) fn first_since(&self, since: Option<Timestamp>) -> Result<Option<CommandId>, StoreError> {
+        let Some(since) = since else {
+            return Ok(Some(CommandId(1)));
         };
-        self.ask(&question, door::day)
+        let next_day = since.to_zoned(TimeZone::UTC).date().saturating_add(1.day());
+        let values = [rfc3339(since), next_day.to_string()];
+        let first = self.rows(question::FIRST_SINCE, values, |row| row.get::<_, Option<i64>>(0))?;
+        Ok(first.into_iter().next().flatten().map(CommandId))
     }
 
-    fn events_of(&self, id: CommandId) -> Result<Vec<Event>, StoreError> {
-        let mut statement = self.connection.prepare_cached(EVENTS_OF)?;
-        let events = statement.query_map([id.0], event)?.collect::<Result<_, _>>()?;
-        Ok(events)
+    fn ask<T>(
+        &self,
+        question: &Question,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.answers(question.sql(), params_from_iter(question.values()), read)
     }
 
-    fn ask<T>(&self, question: &Question, read: fn(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.connection.prepare_cached(&question.sql)?;
-        let rows = statement
-            .query_map(question.values(), read)?
-            .collect::<Result<_, _>>()?;
-        Ok(rows)
-    }
-}
-
-pub(super) const SHOW: &str = "SELECT * FROM command_executions WHERE id = ?1";
-
-pub(super) const EVENTS_OF: &str =
-    "SELECT seq, at, kind, payload, digest FROM events WHERE command_id = ?1 ORDER BY seq";
-
-const LOG: &str = "SELECT id, uid, timestamp, user_id, target, login, channel, command, exactness, final_risk_level,
-    final_risk_score, decision, state, user_confirmed, execution_success, exit_code, exit_signal, execution_time_ms,
-    actual_impact, feedback_rating, user_feedback, feedback_by FROM command_executions WHERE";
-
-const SESSIONS: &str = "SELECT id, user_id, target, login, client_address, client_version, state, started_at, ended_at,
-    end_reason, channel_info, (SELECT count(*) FROM command_executions WHERE session_id = sessions.id),
-    (SELECT count(*) FROM recordings WHERE session_id = sessions.id) FROM sessions WHERE";
-
-const RECORDINGS: &str = "SELECT session_id, channel, path, state, state_reason, started_at, ended_at, bytes, went_on
-    FROM recordings WHERE session_id = ?1 ORDER BY channel";
-
-/// A statement with only the conditions that were asked for, so that each can use its index, and their values.
-pub(super) struct Question {
-    pub(super) sql: String,
-    pub(super) values: Vec<Box<dyn ToSql>>,
-}
-
-impl Question {
-    /// The values, in the order of the conditions.
-    pub(super) fn values(&self) -> impl Params {
-        params_from_iter(self.values.iter().map(AsRef::as_ref))
+    /// The answers to a question whose text is always the same.
+    pub(super) fn rows<T>(
+        &self,
+        question: Fixed,
+        values: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.answers(question.sql(), values, read)
     }
 
-    pub(super) fn log(filter: &LogFilter) -> Self {
-        Self::commands(LOG, filter).end("id DESC", filter.limit)
+    /// Hands each answer to `take`, until it has enough.
+    pub(super) fn rows_until(
+        &self,
+        question: Fixed,
+        values: impl Params,
+        take: impl FnMut(&Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
+    ) -> Result<(), StoreError> {
+        self.walk(question.sql(), values, take)
     }
 
-    /// `select`, which ends where conditions begin, of all that `filter` is about, however many they are.
-    pub(super) fn commands(select: &str, filter: &LogFilter) -> Self {
-        let before = filter.before.map_or(i64::MAX, |id| id.0);
-        let mut question = Self {
-            sql: format!("{select} id < ?1"),
-            values: vec![Box::new(before)],
-        };
-        question.and("user_id = ?", filter.user.as_ref().map(Name::to_string));
-        question.and("target = ?", filter.target.as_ref().map(Name::to_string));
-        question.and("final_risk_level = ?", filter.level.map(Level::as_str));
-        question.and("decision = ?", filter.decision.map(Decision::as_str));
-        question.and("instr(command, ?) > 0", filter.text.clone());
-        // Numbers are given in the order of arrival, so nearly in that of time: the first bounds the walk, the second is exact.
-        let since = filter.since.map(rfc3339);
-        question.and(
-            "id >= (SELECT min(id) FROM command_executions WHERE timestamp >= ?)",
-            since.clone(),
-        );
-        question.and("+timestamp >= ?", since);
-        question
+    fn answers<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut answers = Vec::new();
+        self.walk(sql, values, |row| {
+            answers.push(read(row)?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(answers)
     }
 
-    pub(super) fn sessions(filter: &SessionFilter) -> Self {
-        let since = filter.since.map(rfc3339).unwrap_or_default();
-        let mut question = Self {
-            sql: format!("{SESSIONS} started_at >= ?1"),
-            values: vec![Box::new(since)],
-        };
-        question.and("user_id = ?", filter.user.as_ref().map(Name::to_string));
-        question.and("target = ?", filter.target.as_ref().map(Name::to_string));
-        question.end("started_at DESC", filter.limit)
-    }
-
-    fn and(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
-        if let Some(value) = value {
-            self.sql.push_str(" AND ");
-            self.sql.push_str(condition);
-            self.values.push(Box::new(value));
+    fn walk(
+        &self,
+        sql: &str,
+        values: impl Params,
+        mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<ControlFlow<()>>,
+    ) -> Result<(), StoreError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(values)?;
+        while let Some(row) = rows.next()? {
+            if take(row)?.is_break() {
+                break;
+            }
         }
-    }
-
-    pub(super) fn end(mut self, order: &str, limit: u32) -> Self {
-        self.sql.push_str(" ORDER BY ");
-        self.sql.push_str(order);
-        self.sql.push_str(" LIMIT ?");
-        self.values.push(Box::new(limit));
-        self
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{StoreError, health};
 
 /// In the order in which they are applied; never changed once released.
-const MIGRATIONS: &[M<'_>] = &[
+pub(super) const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0001_record.sql")),
     M::up(include_str!("../../migrations/0002_lines.sql")),
     M::up(include_str!("../../migrations/0003_recordings.sql")),
@@ -23,6 +23,8 @@ const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0007_feedback.sql")),
     M::up(include_str!("../../migrations/0008_keeping.sql")),
     M::up(include_str!("../../migrations/0009_evidence.sql")),
+    M::up(include_str!("../../migrations/0010_analytics.sql")),
+    M::up(include_str!("../../migrations/0011_shipping.sql")),
 ];
 
 /// `OPIL`, in the file's header: what tells our databases from those of other programs.
@@ -31,6 +33,9 @@ const APPLICATION_ID: i64 = 0x4f50_494c;
 /// How long a statement waits for another process (a backup, a person with `sqlite3`): long enough for those to end, and
 /// short enough that a user whose command waits for it is told before giving up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Memory of a reader's cache, as `SQLite` counts it: KiB below zero. What is added up for `stats` is sorted within, not on disk.
+const READER_CACHE: i64 = -16_384;
 
 /// Prepared statements that are kept; more than there are.
 const STATEMENTS: usize = 128;
@@ -124,6 +129,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", READER_CACHE)?;
     refuse_foreign(&connection)?;
     let found = refuse_newer(&connection)?;
     if found < newest() {

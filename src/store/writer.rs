@@ -13,6 +13,7 @@ use super::cache::{Count, HistoryCache};
 use super::chain::{self, Head};
 use super::change::Change;
 use super::checkpoint::Checkpointer;
+use super::shipping::Mark;
 use super::signing::SigningKey;
 use super::{project, vacuum};
 
@@ -36,6 +37,8 @@ pub(super) enum Chore {
     Vacuum(oneshot::Sender<Result<bool, StoreError>>),
     /// Sign where the chain stands and answer when that is durable.
     Sign(Reply),
+    /// Remember how far a place has been served.
+    Mark(Mark, Reply),
     /// Give up the database; the answer comes when it is closed.
     Close(oneshot::Sender<()>),
 }
@@ -114,6 +117,7 @@ impl Writer {
                 match chore {
                     Chore::Vacuum(reply) => reply.send(vacuum::step(&self.connection)).unwrap_or_default(),
                     Chore::Sign(reply) => reply.send(self.sign()).unwrap_or_default(),
+                    Chore::Mark(mark, reply) => reply.send(mark.keep(&self.connection)).unwrap_or_default(),
                     Chore::Close(done) => {
                         // What waits is written yet.
                         requests.close();

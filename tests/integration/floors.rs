@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("store", 3),
     ("recording", 3),
     ("gate", 4),
+    ("shipping", 4),
     ("gateway", 5),
     ("control", 5),
     ("cli", 6),

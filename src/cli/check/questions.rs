@@ -1,5 +1,7 @@
 //! Rules whose questions are answered with yes so regularly that nobody reads them any more.
 
+use jiff::civil::Date;
+
 use crate::config::{Config, Problem};
 use crate::risk::Rules;
 use crate::store::{AskedRule, Reader, StoreError};
@@ -12,7 +14,8 @@ const RARELY_PERCENT: u32 = 2;
 
 /// What the record says of the rules in force, where there is one: a warning for each that asks in vain.
 pub(super) fn warnings(config: &Config, rules: &Rules) -> Vec<Problem> {
-    let found = match Reader::open(&config.store.path).and_then(|reader| reader.rules_that_asked(OFTEN)) {
+    let reader = Reader::open(&config.store.path);
+    let found = match reader.and_then(|reader| reader.rules_that_asked(Date::ZERO, Date::MAX, OFTEN)) {
         Ok(asked) => asked,
         Err(error) => return unread(config, &error).into_iter().collect(),
     };
@@ -32,7 +35,7 @@ fn unread(config: &Config, error: &StoreError) -> Option<Problem> {
 /// Whether a rule, at the level that it still has, asked often and was hardly ever refused.
 fn asks_in_vain(rules: &Rules, asked: &AskedRule) -> bool {
     let still = rules.level(&asked.rule) == Some(asked.level);
-    let share = u64::from(asked.refused) * 100;
+    let share = u64::from(asked.asked - asked.confirmed) * 100;
     still && asked.asked >= OFTEN && share < u64::from(asked.asked) * u64::from(RARELY_PERCENT)
 }
 
@@ -41,9 +44,11 @@ fn warning(config: &Config, asked: &AskedRule) -> Problem {
         rule,
         level,
         asked,
-        refused,
+        confirmed,
+        ..
     } = asked;
-    let percent = f64::from(*refused) * 100.0 / f64::from(*asked);
+    let refused = asked - confirmed;
+    let percent = f64::from(refused) * 100.0 / f64::from(*asked);
     let what = format!("rule `{rule}` ({level}) asked {asked} times and was refused {refused} times ({percent:.1} %)");
     let remedy = format!(
         "who always says yes stops reading: in the last file of risk.rules, write [[override]] with id = \"{rule}\" and {}",
@@ -73,7 +78,9 @@ mod tests {
                     rule: rule.to_owned(),
                     level,
                     asked,
+                    confirmed: asked - refused,
                     refused,
+                    unanswered: 0,
                 },
             )
         };

@@ -10,14 +10,15 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::super::chain::{Digest, Head, Sealed, StoredEvent, sha256};
-use super::super::fixtures::{Fixture, begin_session, exited, name, running};
+use super::super::fixtures::{Fixture, begin_session, confirmed, exited, name, running, scoring};
 use super::super::head;
 use super::super::signing::SigningKey;
 use super::super::{
-    ConnectionCounts, Examine, ExportedHead, Finding, InputEnd, InputRest, NewCommand, NewRecording, NewSnapshot,
-    Reader, RecordingEnd, RecordingId, RecordingState, Scoring, SealedRecording, SessionEnd, Store, Verified,
+    Comment, ConnectionCounts, Examine, ExportedHead, Feedback, Finding, InputEnd, InputRest, NewCommand, NewRecording,
+    NewSnapshot, Rater, Reader, RecordingEnd, RecordingId, RecordingState, Scoring, SealedRecording, SessionEnd, Store,
+    Verified,
 };
-use crate::domain::Seal;
+use crate::domain::{Level, Seal};
 
 /// Looks at no file.
 pub(super) struct Unseen;
@@ -52,8 +53,10 @@ fn recording(fixture: &Fixture, channel: u32) -> RecordingId {
 async fn rich() -> Fixture {
     let fixture = Fixture::new().await;
     let store = &fixture.store;
-    fixture.eventful("rm -rf ./a").await;
+    let id = fixture.eventful("rm -rf ./a").await;
+    store.give_feedback(id, rated()).await.unwrap();
     store.record(fixture.denied("reboot")).await.unwrap();
+    asked_by_its_rule(&fixture).await;
     scripted(&fixture).await;
     recorded(&fixture).await;
     let at = "2026-11-22T13:29:00Z".parse().unwrap();
@@ -83,6 +86,29 @@ async fn rich() -> Fixture {
     fixture
 }
 
+fn rated() -> Feedback {
+    Feedback {
+        by: Rater::User {
+            name: name("alice"),
+            roles: vec![name("sre")],
+        },
+        rating: 2.try_into().unwrap(),
+        comment: Comment::new("it took \"nginx\" down").unwrap(),
+        at: "2026-11-22T14:00:00Z".parse().unwrap(),
+    }
+}
+
+/// A command that was asked about because of what a rule says, and no model.
+async fn asked_by_its_rule(fixture: &Fixture) {
+    let held = NewCommand {
+        scoring: Some(scoring(Level::Medium)),
+        ..fixture.held("rm -rf ./b")
+    };
+    let id = fixture.store.record(held).await.unwrap();
+    fixture.store.resolve(id, confirmed()).await.unwrap();
+    fixture.store.finish(id, exited(0)).await.unwrap();
+}
+
 /// A script whose second line was not understood, with scores that are not short in decimals.
 async fn scripted(fixture: &Fixture) {
     let reader = fixture.store.record(fixture.running("sh")).await.unwrap();
@@ -93,7 +119,7 @@ async fn scripted(fixture: &Fixture) {
             final_risk_score: 0.1 + 0.2,
             initial_risk_score: 1.0 / 3.0,
             features: vec![0.1, 1.0 / 3.0, -1.0, 1e-7],
-            ..super::super::fixtures::scoring(crate::domain::Level::Low)
+            ..scoring(Level::Low)
         }),
         ..fixture.running("ls \u{1b}\0 \u{fffd}")
     };
@@ -202,7 +228,8 @@ fn tables(path: &Path) -> Vec<Table> {
     let database = Connection::open(path).unwrap();
     let names = texts(
         &database,
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('erasing', 'training_sessions')",
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('erasing', 'training_sessions', 'shipping_cursors')
+            AND name NOT LIKE 'command_texts%'",
     );
     let read = |name: String| {
         let columns = texts(

@@ -16,7 +16,7 @@ use super::super::{BackupPlan, ChainState, Existing, Reader, Store, StoreError};
 use super::{lives, number, outsider};
 
 /// Bytes of the file for each of a thousand lives, at most.
-const BYTES_A_LIFE: u64 = 3_700;
+const BYTES_A_LIFE: u64 = 4_200;
 
 #[tokio::test]
 async fn a_thousand_lives_with_contexts_features_and_events_take_little_room() {

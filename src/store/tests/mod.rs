@@ -12,6 +12,7 @@ mod lives;
 mod questions;
 mod recordings;
 mod retention;
+mod rollups;
 mod scripts;
 
 use rusqlite::Connection;
