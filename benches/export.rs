@@ -24,7 +24,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use opspilot::risk::features;
 use opspilot::store::{FeatureList, Format, LogFilter, Reader, Store};
 use rows::Plan;
 
@@ -84,10 +83,7 @@ fn export(
     limit: u32,
 ) -> anyhow::Result<(u64, Duration)> {
     let reader = Reader::open(database)?;
-    let list = is_named.then(|| FeatureList {
-        digest: features::digest(),
-        names: features::NAMES,
-    });
+    let list = is_named.then(FeatureList::of_this_program);
     let out = File::create(output)?;
     let started = Instant::now();
     let filter = LogFilter {

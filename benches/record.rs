@@ -228,6 +228,7 @@ fn scoring(number: usize) -> Scoring {
         features: features.collect(),
         feature_digest: "11".repeat(32),
         model_digest: Some("22".repeat(32)),
+        shadow: None,
     }
 }
 

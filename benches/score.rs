@@ -40,6 +40,7 @@ fn main() -> anyhow::Result<()> {
         rules: vec![RULES.into()],
         model: Some(MODEL.into()),
         installed: None,
+        shadow_model: None,
         bounds: ModelBounds::default(),
     })?;
     let loading = started.elapsed();

@@ -60,10 +60,10 @@ def build(
         },
         "training": {
             **training,
-            "trees": TREES,
+            "trees": training.get("trees", TREES),
             "max_depth": MAX_DEPTH,
             "min_samples_leaf": MIN_SAMPLES_LEAF,
-            "folds": FOLDS,
+            "folds": training.get("folds", FOLDS),
             "prior": PRIOR,
             "versions": versions(),
         },

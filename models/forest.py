@@ -16,6 +16,7 @@ from scorer import Rows
 
 Labels = NDArray[np.int64]
 Votes = NDArray[np.float64]
+Weights = NDArray[np.float64]
 
 TREES = 60
 MAX_DEPTH = 12
@@ -48,7 +49,7 @@ def levels(probabilities: Votes) -> Labels:
     return count - 1 - np.argmax(probabilities[:, ::-1], axis=1)
 
 
-def weights(labels: Labels) -> NDArray[np.float64]:
+def weights(labels: Labels) -> Weights:
     """Weights under which the levels have the shares of `PRIOR`; their mean is 1."""
     present = np.bincount(labels, minlength=len(LEVELS)) / len(labels)
     ratio = np.array([PRIOR[level] for level in LEVELS]) / np.maximum(present, 1e-9)
@@ -56,8 +57,13 @@ def weights(labels: Labels) -> NDArray[np.float64]:
     return weighted / weighted.mean()
 
 
-def fit(rows: Rows, labels: Labels, seed: int, trees: int = TREES, jobs: int = 2) -> RandomForestClassifier:
-    """Fits a forest; the same rows and seed give the same forest and the same votes, whatever the number of jobs."""
+def fit(
+    rows: Rows, labels: Labels, seed: int, trees: int = TREES, jobs: int = 2, *, given: Weights | None = None
+) -> RandomForestClassifier:
+    """Fits a forest; the same rows and seed give the same forest and the same votes, whatever the number of jobs.
+
+    The rows weigh what is `given`, or else what gives the levels the shares of `PRIOR`.
+    """
     forest = RandomForestClassifier(
         n_estimators=trees,
         max_depth=MAX_DEPTH,
@@ -65,24 +71,32 @@ def fit(rows: Rows, labels: Labels, seed: int, trees: int = TREES, jobs: int = 2
         random_state=seed,
         n_jobs=jobs,
     )
-    forest.fit(rows, labels, sample_weight=weights(labels))
+    forest.fit(rows, labels, sample_weight=weights(labels) if given is None else given)
     # Several threads would add the trees' votes in the order in which they come.
     return forest.set_params(n_jobs=1)
 
 
 def out_of_fold(
-    rows: Rows, labels: Labels, groups: NDArray[np.int64], seed: int, *, folds: int = FOLDS, trees: int = TREES
+    rows: Rows,
+    labels: Labels,
+    groups: NDArray[np.int64],
+    seed: int,
+    *,
+    folds: int = FOLDS,
+    trees: int = TREES,
+    given: Weights | None = None,
 ) -> Votes:
     """Votes for each row by a forest that has seen no command of its group."""
     votes = np.zeros((len(rows), len(LEVELS)))
     for train, test in GroupKFold(folds, shuffle=True, random_state=seed).split(rows, labels, groups):
-        votes[test] = fit(rows[train], labels[train], seed, trees).predict_proba(rows[test])
+        part = None if given is None else given[train]
+        votes[test] = fit(rows[train], labels[train], seed, trees, given=part).predict_proba(rows[test])
     return votes
 
 
-def calibrate(votes: Votes, labels: Labels) -> Calibration:
+def calibrate(votes: Votes, labels: Labels, given: Weights | None = None) -> Calibration:
     """Isotonic regressions of `is this level` on the share of votes, read off at the knots."""
-    weighted = weights(labels)
+    weighted = weights(labels) if given is None else given
     curves = []
     for k in range(len(LEVELS)):
         regression = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")

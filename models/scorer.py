@@ -33,10 +33,10 @@ class Features:
 
 @dataclass(frozen=True)
 class Scorer:
-    """A way to run `opspilot score`: the binary, the rules, and perhaps a model."""
+    """A way to run `opspilot score`: the binary, the files of rules, and perhaps a model."""
 
     binary: Path
-    rules: Path
+    rules: tuple[Path, ...]
     model: Path | None = None
 
     def answers(self, commands: Sequence[str]) -> list[dict[str, Any]]:
@@ -54,7 +54,8 @@ class Scorer:
 
     def _arguments(self) -> list[str]:
         model = ["--model", str(self.model)] if self.model else ["--rules-only"]
-        return [str(self.binary), "score", "--json", "--features", "--rules", str(self.rules), *model]
+        rules = [word for path in self.rules for word in ("--rules", str(path))]
+        return [str(self.binary), "score", "--json", "--features", *rules, *model]
 
 
 def features(answers: Sequence[dict[str, Any]]) -> Features:

@@ -36,6 +36,19 @@ MAX_MODEL_BYTES = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True)
+class Size:
+    """How much is fitted and proved: less where somebody waits for a test."""
+
+    trees: int = forest.TREES
+    folds: int = forest.FOLDS
+    parity_rows: int = PARITY_ROWS
+    model_bytes: int = MAX_MODEL_BYTES
+
+
+SHIPPED = Size()
+
+
+@dataclass(frozen=True)
 class Data:
     """The training data: the corpus twice, once as `score` sees it and once in random circumstances.
 
@@ -48,6 +61,8 @@ class Data:
     labels: Labels
     groups: Labels
     digest: str
+    # What the rows weigh; without it, the levels have the shares of `forest.PRIOR`.
+    weights: forest.Weights | None = None
 
 
 @dataclass(frozen=True)
@@ -83,17 +98,19 @@ def apart(commands: list[str], files: list[measures.Entries]) -> int:
     return len(common)
 
 
-def train(data: Data, seed: int) -> Trained:
+def train(data: Data, seed: int, size: Size = SHIPPED) -> Trained:
     """Fits and calibrates; the measures are of predictions for groups that were not seen."""
-    votes = forest.out_of_fold(data.rows, data.labels, data.groups, seed)
-    calibration = forest.calibrate(votes, data.labels)
+    votes = forest.out_of_fold(
+        data.rows, data.labels, data.groups, seed, folds=size.folds, trees=size.trees, given=data.weights
+    )
+    calibration = forest.calibrate(votes, data.labels, data.weights)
     metrics = measures.cross_validated(calibration.apply(votes), data.labels)
-    fitted = forest.fit(data.rows, data.labels, seed)
+    fitted = forest.fit(data.rows, data.labels, seed, size.trees, given=data.weights)
     return Trained(fitted, calibration, metrics, forest.export(fitted))
 
 
-def describe(data: Data, trained: Trained, seed: int) -> dict[str, Any]:
-    """The card, with golden rows of which half stand on thresholds."""
+def describe(data: Data, trained: Trained, seed: int, more: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The card, with golden rows of which half stand on thresholds, and `more` of its training."""
     rng = np.random.default_rng(seed + 1)
     training = {
         "commands": len(data.commands),
@@ -101,6 +118,7 @@ def describe(data: Data, trained: Trained, seed: int) -> dict[str, Any]:
         "programs": int(data.groups.max()) + 1,
         "seed": seed,
         "data_digest": data.digest,
+        **(more or {}),
     }
     rows = sample(data, trained, GOLDEN_ROWS, rng)
     golden = cards.golden(rows, trained.probabilities(rows))
@@ -115,11 +133,13 @@ def sample(data: Data, trained: Trained, count: int, rng: np.random.Generator) -
     return np.concatenate([plain, forest.on_thresholds(trained.forest, moved, rng)])
 
 
-def prove(data: Data, trained: Trained, card: dict[str, Any], scorer: Scorer, seed: int) -> None:
+def prove(
+    data: Data, trained: Trained, card: dict[str, Any], scorer: Scorer, seed: int, *, size: Size = SHIPPED
+) -> None:
     """Raises unless scikit-learn, onnxruntime and the daemon answer alike."""
-    if len(trained.model) > MAX_MODEL_BYTES:
-        raise parity.ParityError(f"the model has {len(trained.model)} bytes; {MAX_MODEL_BYTES} are allowed")
-    rows = sample(data, trained, PARITY_ROWS, np.random.default_rng(seed + 2))
+    if len(trained.model) > size.model_bytes:
+        raise parity.ParityError(f"the model has {len(trained.model)} bytes; {size.model_bytes} are allowed")
+    rows = sample(data, trained, size.parity_rows, np.random.default_rng(seed + 2))
     apart = parity.same_votes(trained.forest.predict_proba(rows), forest.onnx_votes(trained.model, rows))
     say(f"onnxruntime agrees on {len(rows)} rows (within {apart:.1e})")
     golden = cards.golden(rows, trained.probabilities(rows))
@@ -164,7 +184,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Trains, proves and installs."""
     options = arguments()
-    scorer = Scorer(options.binary, options.rules)
+    scorer = Scorer(options.binary, (options.rules,))
     lines = corpus.generate(options.seed)
     files = measures.read_files(options.evaluate) if options.evaluate else []
     common = apart([line.cmd for line in lines], files)

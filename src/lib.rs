@@ -12,6 +12,8 @@ pub mod control;
 pub mod domain;
 pub mod gate;
 pub mod gateway;
+pub mod http;
+pub mod learning;
 pub mod policy;
 pub mod recording;
 pub mod risk;

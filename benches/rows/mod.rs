@@ -157,6 +157,7 @@ impl Drawing {
             rules: vec![RULES.into()],
             model: Some(MODEL.into()),
             installed: None,
+            shadow_model: None,
             bounds: ModelBounds::default(),
         })?;
         let span = SignedDuration::from_hours(24 * i64::from(plan.days));
@@ -384,6 +385,7 @@ fn score(assessor: &Assessor, text: &str) -> Scored {
             features: assessment.features,
             feature_digest: features::digest().to_owned(),
             model_digest: Some("22".repeat(32)),
+            shadow: None,
         },
     }
 }

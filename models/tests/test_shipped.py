@@ -16,7 +16,7 @@ from scorer import Rows, Scorer, features
 
 HERE = Path(__file__).resolve().parent.parent
 MODEL = HERE / "risk.onnx"
-RULES = HERE.parent / "config/rules.toml"
+RULES = (HERE.parent / "config/rules.toml",)
 
 
 @pytest.fixture(scope="module")

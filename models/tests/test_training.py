@@ -170,4 +170,4 @@ def test_a_binary_that_fails_says_why(tmp_path: Path) -> None:
     broken.write_text("#!/bin/sh\necho 'no such rules' >&2\nexit 1\n")
     broken.chmod(0o755)
     with pytest.raises(ScorerError, match="no such rules"):
-        Scorer(broken, tmp_path / "rules.toml").answers(["true"])
+        Scorer(broken, (tmp_path / "rules.toml",)).answers(["true"])

@@ -10,6 +10,7 @@ use super::ConfigArg;
 use super::keys::read_private;
 use crate::config::{Config, ConfigErrors, LoginWith, Problem, Target};
 use crate::gateway::{host_key_is_strong, read_password};
+use crate::http;
 use crate::risk::{Assessor, ModelInForce, RiskError, RulesError, model_in_force};
 
 /// Arguments of `opspilot check`.
@@ -44,6 +45,7 @@ fn check(config: &Config) -> Result<Assessor, Vec<Problem>> {
     .concat();
     let assessor = check_risk(config).map_err(|faults| problems.extend(faults));
     problems.extend(check_logins(config));
+    problems.extend(check_tls(config));
     assessor.ok().filter(|_| problems.is_empty()).ok_or(problems)
 }
 
@@ -109,6 +111,13 @@ fn check_logins(config: &Config) -> Vec<Problem> {
         LoginWith::Agent | LoginWith::Certificate => None,
     };
     targets.filter_map(check).collect()
+}
+
+/// What the HTTP API proves with who it is.
+fn check_tls(config: &Config) -> Option<Problem> {
+    let error = http::load_tls(config.http.tls.as_ref()?).err()?;
+    let remedy = "name a certificate with those that it depends on, and its key, both in PEM";
+    Some(config.problem("http.tls_certificate", error.to_string(), remedy))
 }
 
 fn check_private(config: &Config, key: &str, path: &Path) -> Option<Problem> {

@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{ConfigArg, print};
 use crate::domain::{Decision, Level, Name};
-use crate::risk::features;
 use crate::store::{Export, ExportError, Exported, FeatureList, Format, LogFilter, Progress, Reader};
 use destination::NewFile;
 use interrupt::Interrupt;
@@ -158,11 +157,8 @@ impl Args {
             FormatArg::Csv => Format::Csv,
             FormatArg::Json => Format::Json,
         };
-        let list = FeatureList {
-            digest: features::digest(),
-            names: features::NAMES,
-        };
-        export.write(format, self.features.then_some(list), out, watch)
+        let features = self.features.then(FeatureList::of_this_program);
+        export.write(format, features, out, watch)
     }
 }
 

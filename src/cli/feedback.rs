@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{ConfigArg, print};
-use crate::control::{Keeper, Request};
+use super::{ConfigArg, keeper, print};
+use crate::control::Request;
 use crate::domain::{CommandId, Rating};
 
 /// Arguments of `opspilot feedback`.
@@ -37,8 +37,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         rating,
         comment,
     };
-    let config = config.load()?;
-    Keeper::new(&config.server.state_dir, &config.store.path).ask(&request)?;
+    keeper(&config.load()?).ask(&request)?;
     print(|out| writeln!(out, "command {id} is rated {rating}"))?;
     Ok(ExitCode::SUCCESS)
 }

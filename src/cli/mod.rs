@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{self, Config, ConfigErrors};
+use crate::control::Keeper;
 
 pub mod backup;
 pub mod check;
@@ -33,6 +34,7 @@ mod shipped;
 pub mod show;
 pub mod stats;
 mod table;
+pub mod token;
 mod upkeep;
 pub mod verify;
 
@@ -80,6 +82,8 @@ enum Command {
     Prune(prune::Args),
     /// Say which model scores, install another, roll back
     Model(model::Args),
+    /// Say who may use the HTTP API
+    Token(token::Args),
     /// Print what an engineer puts in `ssh_config` and `known_hosts`
     ClientConfig(client_config::Args),
     /// Print a completion script
@@ -110,6 +114,7 @@ impl Cli {
             Command::Verify(args) => verify::run(args),
             Command::Prune(args) => prune::run(args),
             Command::Model(args) => model::run(args),
+            Command::Token(args) => token::run(args),
             Command::ClientConfig(args) => client_config::run(args),
             Command::Completions(args) => completions::run(args),
         }
@@ -134,6 +139,11 @@ impl ConfigArg {
     pub(crate) fn load(&self) -> Result<Config, ConfigErrors> {
         Config::load(&self.locate()?)
     }
+}
+
+/// Whoever can change the record now.
+pub(crate) fn keeper(config: &Config) -> Keeper {
+    Keeper::new(&config.server.state_dir, &config.store.path)
 }
 
 /// Writes to standard output; a reader who has seen enough (`| head`) is no error.

@@ -97,6 +97,7 @@ fn settings(args: &Args) -> anyhow::Result<config::Risk> {
     }
     if args.rules_only {
         settings.model = None;
+        settings.shadow_model = None;
     }
     Ok(settings)
 }
@@ -113,6 +114,7 @@ fn bare_settings() -> config::Risk {
         rules: vec![RULES_WITHOUT_CONFIG.into()],
         model: Some(MODEL_WITHOUT_CONFIG.into()),
         installed: None,
+        shadow_model: None,
         bounds: config::ModelBounds::default(),
     }
 }
@@ -284,6 +286,7 @@ mod tests {
         let assessor = Assessor {
             rules: Rules::load(&[("a.toml", RULES)]).expect("rules"),
             forest: None,
+            shadow: None,
             bounds: config::ModelBounds::default(),
         };
         let scorer = Scorer {

@@ -15,6 +15,7 @@ use crate::config::StoreSettings;
 use crate::control::Socket;
 use crate::gate::{Engine, EngineError, Gate};
 use crate::gateway::{Control, Gateway};
+use crate::http;
 use crate::shipping::Shipping;
 use crate::store::{self, BackupPlan, Store};
 
@@ -81,6 +82,11 @@ async fn serve(file: PathBuf, gate: Arc<Gate>, mut shipping: Shipping) -> anyhow
         backup_plan(&gate.engine().config.store),
     ));
     let control = gateway.control();
+    let http = http::Server::bind(gate.clone(), control.clone()).await?;
+    for address in http.addresses() {
+        tracing::info!(address, "listening for HTTP");
+    }
+    let http_control = http.control();
     let drain = CancellationToken::new();
     tokio::spawn(cancel_at_signal(
         drain.clone(),
@@ -91,14 +97,15 @@ async fn serve(file: PathBuf, gate: Arc<Gate>, mut shipping: Shipping) -> anyhow
     let upkeep = tokio::spawn(upkeep::run(gate.clone()));
     let asked = CancellationToken::new();
     let answering = tokio::spawn(socket.serve(gate.store().clone(), asked.clone()));
-    let serving = gateway.serve(drain);
+    let serving = async { tokio::join!(gateway.serve(drain.clone()), http.serve(drain.clone())) };
     tokio::pin!(serving);
     loop {
         tokio::select! {
-            () = &mut serving => break,
+            ((), ()) = &mut serving => break,
             Some(()) = hangups.recv() => {
                 reload(&file, &control).await;
                 ship_anew(&mut shipping, &gate);
+                renew_certificate(&gate, http_control.clone()).await;
             }
         }
     }
@@ -145,6 +152,17 @@ fn ship_anew(shipping: &mut Shipping, gate: &Gate) {
     let config = &gate.engine().config;
     if let Err(error) = tokio::task::block_in_place(|| shipping.apply(config)) {
         tracing::error!(%error, "not everything is shipped as configured; SIGHUP tries again");
+    }
+}
+
+/// Takes the certificate of the HTTP API anew, also where the rest of the configuration stays as it was.
+async fn renew_certificate(gate: &Gate, control: http::Control) {
+    let engine = gate.engine();
+    let renewed = tokio::task::spawn_blocking(move || control.apply(&engine.config)).await;
+    match renewed {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::error!("the certificate of the HTTP API stays as it was: {error}"),
+        Err(error) => tracing::error!(%error, "cannot renew the certificate of the HTTP API"),
     }
 }
 

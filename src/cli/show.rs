@@ -127,6 +127,8 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "pattern_version",
             "feature_digest",
             "model_digest",
+            "shadow_risk_level",
+            "shadow_model_digest",
             "features",
         ],
     ),

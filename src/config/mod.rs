@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 mod destination;
 mod document;
@@ -9,9 +10,11 @@ mod environment;
 mod error;
 mod files;
 mod glob;
+mod http;
 mod impact;
 mod keys;
 mod known_hosts;
+mod learning;
 mod names;
 mod options;
 mod path_pattern;
@@ -29,8 +32,10 @@ mod values;
 pub use environment::{accepts_variable, may_be_set};
 pub use error::{ConfigErrors, Problem};
 pub use glob::glob_matches;
+pub use http::{Http, HttpAddress, HttpTls};
 pub use keys::LEAST_RSA_BITS;
 pub use known_hosts::{HostTrust, KnownHostsError};
+pub use learning::{Learning, Window};
 pub use path_pattern::PathPattern;
 pub use secrets::{PasswordHash, TotpSecret};
 pub use settings::{
@@ -47,6 +52,14 @@ use names::{Names, refuse_repeated};
 
 /// The file that is read where none is given, below the working directory, and the one where that does not exist.
 const DEFAULT_FILES: [&str; 2] = ["config/opspilot.toml", "/etc/opspilot/opspilot.toml"];
+
+/// A length of time as the configuration spells it: a whole number and `s`, `m`, `h` or `d`.
+///
+/// # Errors
+/// What is wrong with the text, and how it must look.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    values::positive_duration(text).map_err(|fault| format!("{}: {}", fault.what, fault.remedy))
+}
 
 /// The configuration file that is meant: the one given, or the first default that exists.
 ///
@@ -135,9 +148,11 @@ fn config(root: &Table<'_>, file: &Path) -> Option<Config> {
     let state_dir = server.as_ref().map_or(base, |server| &server.state_dir);
     let store = sections::store(&root.table("store"), state_dir);
     let risk = sections::risk(&root.table("risk"), base, state_dir);
+    let learning = learning::learning(&root.table("learning"), base);
     let confirm = sections::confirm(&root.table("confirm"));
     let impact = impact::impact(&root.table("impact"));
     let ships = root.tables("ship");
+    let http = http::http(&root.table("http"), base, state_dir);
     let (users, targets, policies) = (root.tables("users"), root.tables("targets"), root.tables("policies"));
     root.finish(&[]);
     refuse_repetitions(&users, &targets, &policies);
@@ -157,9 +172,11 @@ fn config(root: &Table<'_>, file: &Path) -> Option<Config> {
         server: server?,
         store: store?,
         risk: risk?,
+        learning: learning?,
         confirm: confirm?,
         impact: impact?,
         ship: ship?,
+        http: http?,
         users: users?,
         targets: targets?,
         policies: rules?,

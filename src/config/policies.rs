@@ -33,6 +33,7 @@ pub(super) fn policy(table: &Table<'_>, names: &Names<'_>) -> Option<Policy> {
     let decisions = decisions(table);
     let unknown = decision(table, "unknown");
     let remember = table.read("remember", Duration::ZERO, |value| value.parse(values::duration));
+    let http_answers = table.read("http_answers", false, Value::flag);
     let files = table.tables("files").iter().map(files::rule).collect::<Vec<_>>();
     table.finish(&[]);
     Some(Policy {
@@ -47,6 +48,7 @@ pub(super) fn policy(table: &Table<'_>, names: &Names<'_>) -> Option<Policy> {
         decisions: decisions?,
         unknown: unknown?,
         remember: remember?,
+        http_answers: http_answers?,
         files: files.into_iter().collect::<Option<_>>()?,
     })
 }

@@ -222,12 +222,16 @@ pub(super) fn risk(table: &Table<'_>, base: &Path, state_dir: &Path) -> Option<R
     let model = table.read("model", Some(base.join("../models/risk.onnx")), |value| {
         value.text().map(|text| (!text.is_empty()).then(|| base.join(text)))
     });
+    let shadow_model = table.read("shadow_model", None, |value| {
+        value.text().map(|text| (!text.is_empty()).then(|| base.join(text)))
+    });
     let bounds = model_bounds(table);
     table.finish(&[]);
     Some(Risk {
         rules: not_empty(table, "rules", rules?)?,
         model: model?,
         installed: Some(state_dir.join("models")),
+        shadow_model: shadow_model?,
         bounds: bounds?,
     })
 }

@@ -10,6 +10,8 @@ use russh::keys::PublicKey;
 use russh::keys::ssh_key::public::KeyData;
 
 use super::error::Problem;
+use super::http::Http;
+use super::learning::Learning;
 use super::path_pattern::PathPattern;
 use super::secrets::{PasswordHash, TotpSecret};
 use super::shipping::Ship;
@@ -27,12 +29,16 @@ pub struct Config {
     pub store: StoreSettings,
     /// `[risk]`.
     pub risk: Risk,
+    /// `[learning]`.
+    pub learning: Learning,
     /// `[confirm]`.
     pub confirm: Confirm,
     /// `[impact]`.
     pub impact: ImpactRules,
     /// `[[ship]]`.
     pub ship: Vec<Ship>,
+    /// `[http]`.
+    pub http: Http,
     /// `[[users]]`.
     pub users: Vec<User>,
     /// `[[targets]]`.
@@ -153,6 +159,8 @@ pub struct Risk {
     pub model: Option<PathBuf>,
     /// The directory of installed models, the newest of which goes before `model`; `None` for none.
     pub installed: Option<PathBuf>,
+    /// A forest whose level is recorded beside and changes nothing; `None` for none.
+    pub shadow_model: Option<PathBuf>,
     /// How far the forest may move the rules' level.
     pub bounds: ModelBounds,
 }
@@ -444,6 +452,8 @@ pub struct Policy {
     pub unknown: Decision,
     /// For how long the same command is not asked about again; zero for never.
     pub remember: Duration,
+    /// Whether what it has confirmed may be answered over HTTP; never what is critical.
+    pub http_answers: bool,
     /// What is decided about files apart, in order: the first that matches decides. None matches: what `channels` list is allowed.
     pub files: Vec<FileRule>,
 }

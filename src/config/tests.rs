@@ -58,6 +58,9 @@ critical = "deny"
 unknown = "confirm"
 remember = "5m"
 files = [{ ops = ["write", "remove"], paths = ["/etc/**"], action = "deny" }]
+[learning]
+promote = true
+maintenance = ["sun 02-05"]
 "#;
 
 /// An RSA key that can be broken.
@@ -94,7 +97,30 @@ fn every_setting_arrives() {
     assert!(config.risk.model.is_none());
     assert_eq!(config.confirm.timeout, Duration::from_mins(2));
     assert_eq!(config.confirm.max_pending, 3);
+    assert!(config.learning.promote);
+    assert_eq!(config.learning.maintenance.len(), 1);
     assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn the_trainers_faults_are_told_where_they_stand() {
+    for (line, key) in [
+        ("accuracy_floor = 101", "learning.accuracy_floor"),
+        ("recall_floor = \"half\"", "learning.recall_floor"),
+        ("timeout = \"0s\"", "learning.timeout"),
+        ("maintenance = [\"sun 2am\"]", "learning.maintenance[0]"),
+        ("promotes = true", "learning.promotes"),
+    ] {
+        let found = problems(&format!("[learning]\n{line}\n"));
+        assert_eq!(
+            (found[0].key.as_deref(), found[0].line),
+            (Some(key), Some(2)),
+            "{found:#?}"
+        );
+    }
+    let learning = parse("").unwrap().learning;
+    assert_eq!(learning.trainer, Path::new("/etc/opspilot/../models"));
+    assert!(!learning.promote, "nobody's model takes over unwatched");
 }
 
 #[test]
@@ -249,6 +275,7 @@ fn the_shipped_file_spells_the_defaults_as_they_are() {
     assert_eq!(format!("{:?}", shipped.server), format!("{:?}", defaults.server));
     assert_eq!(format!("{:?}", shipped.store), format!("{:?}", defaults.store));
     assert_eq!(format!("{:?}", shipped.risk), format!("{:?}", defaults.risk));
+    assert_eq!(format!("{:?}", shipped.learning), format!("{:?}", defaults.learning));
     assert_eq!(format!("{:?}", shipped.confirm), format!("{:?}", defaults.confirm));
     assert_eq!(shipped.impact, defaults.impact);
 }
@@ -577,7 +604,7 @@ fn sections_of_the_wrong_shape_are_refused() {
         ("[users]\nname = \"a\"", "users"),
         ("users = [1]", "users[0]"),
         ("[[server]]\n", "server"),
-        ("[learning]\n", "learning"),
+        ("[leaning]\n", "leaning"),
     ] {
         let found = problems(text);
         assert_eq!(found[0].key.as_deref(), Some(key), "{text}: {found:#?}");

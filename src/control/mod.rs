@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::store::{Comment, CommentError, Feedback, Rater, Store, StoreError};
+use crate::store::{Comment, CommentError, Feedback, NewToken, Rater, Revocation, Store, StoreError};
 
 /// Where the daemon of a state directory answers.
 fn socket_path(state_dir: &Path) -> PathBuf {
@@ -36,18 +36,34 @@ enum Refusal {
 
 /// Does what an account of this host asks for, wherever the record is open.
 async fn carry_out(store: &Store, uid: u32, request: Request) -> Result<Answer, Refusal> {
+    let (by, at) = (Rater::Local { uid }, Timestamp::now());
     match request {
+        Request::Ready => return Ok(Answer::Ready),
         Request::Feedback { id, rating, comment } => {
+            let comment = Comment::new(&comment.unwrap_or_default())?;
             let feedback = Feedback {
-                by: Rater::Local { uid },
+                by,
                 rating,
-                comment: Comment::new(&comment.unwrap_or_default())?,
-                at: Timestamp::now(),
+                comment,
+                at,
             };
             store.give_feedback(id, feedback).await?;
-            Ok(Answer::Noted)
         }
+        Request::AddToken(grant) => {
+            let token = NewToken {
+                grant: *grant,
+                added_at: at,
+                added_by: by.to_string(),
+            };
+            store.add_token(token).await?;
+        }
+        Request::RevokeToken { id } => {
+            let by = by.to_string();
+            store.revoke_token(Revocation { id, at, by }).await?;
+        }
+        Request::EndTraining(end) => store.end_training(*end).await?,
     }
+    Ok(Answer::Noted)
 }
 
 #[cfg(test)]

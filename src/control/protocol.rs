@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
 use super::ControlError;
 use crate::domain::{CommandId, Rating};
+use crate::store::{TokenGrant, TokenId, TrainingEnd};
 
 /// Longest request, bytes with its newline.
 pub(super) const MAX_REQUEST: usize = 64 * 1024;
@@ -30,6 +31,17 @@ pub enum Request {
         /// What there is to say besides.
         comment: Option<String>,
     },
+    /// To hear whether anything can be asked for now.
+    Ready,
+    /// To make a token of the HTTP API valid.
+    AddToken(Box<TokenGrant>),
+    /// To end such a token before its time.
+    RevokeToken {
+        /// Which.
+        id: TokenId,
+    },
+    /// To record how an attempt to train a forest ended.
+    EndTraining(Box<TrainingEnd>),
 }
 
 /// What came of a request that was carried out.
@@ -38,6 +50,8 @@ pub enum Request {
 pub enum Answer {
     /// It is on record.
     Noted,
+    /// Changes can be asked for.
+    Ready,
 }
 
 /// The line that answers.
@@ -66,6 +80,10 @@ impl Request {
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Feedback { .. } => "feedback",
+            Self::Ready => "ready",
+            Self::AddToken(_) => "add_token",
+            Self::RevokeToken { .. } => "revoke_token",
+            Self::EndTraining(_) => "end_training",
         }
     }
 

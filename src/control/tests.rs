@@ -19,8 +19,8 @@ use super::protocol::{MAX_REPLY, MAX_REQUEST, Reply};
 use super::socket::MAX_CONNECTIONS;
 use super::*;
 use crate::domain::CommandId;
-use crate::store::Reader;
 use crate::store::fixtures::Fixture;
+use crate::store::{Reader, TrainingEnd, TrainingOutcome};
 
 /// A record with one command, and the socket beside it.
 struct Served {
@@ -123,6 +123,78 @@ async fn what_is_no_request_is_refused_in_a_line_and_changes_nothing() {
     assert_eq!(served.ratings(), Value::Null);
     served.say(valid.as_bytes()).await;
     assert_eq!(served.ratings()[own_account()]["rating"], 1, "it still serves");
+}
+
+const GRANT: &str = r#"{"id":"abcd2345","user":"alice","scopes":["ask"],"digest":"DIGEST","comment":null,"expires_at":"2999-01-01T00:00:00Z"}"#;
+
+fn grant() -> String {
+    GRANT.replace("DIGEST", &"07".repeat(32))
+}
+
+#[tokio::test]
+async fn a_token_is_added_and_revoked_under_the_account_of_who_asks() {
+    let served = Served::new().await;
+    let add = format!("{{\"add_token\":{}}}\n", grant());
+    assert_eq!(served.say(add.as_bytes()).await, "{\"done\":\"noted\"}\n");
+    let twice = served.say(add.as_bytes()).await;
+    assert!(twice.contains("refused"), "{twice}");
+    let token = || served.fixture.store.reader().unwrap().tokens().unwrap().remove(0);
+    assert_eq!((token().user_id.as_str(), token().added_by), ("alice", own_account()));
+    assert!(token().is_valid(Timestamp::now()));
+
+    let revoke = b"{\"revoke_token\":{\"id\":\"abcd2345\"}}\n";
+    assert_eq!(served.say(revoke).await, "{\"done\":\"noted\"}\n");
+    assert!(!token().is_valid(Timestamp::now()));
+    let again = served.say(revoke).await;
+    assert!(again.contains("no token abcd2345"), "{again}");
+}
+
+#[tokio::test]
+async fn nobody_says_who_they_are_nor_when_it_is() {
+    let served = Served::new().await;
+    let with = |more: &str| grant().replace("\"comment\"", &format!("{more},\"comment\""));
+    for hostile in [
+        with("\"added_by\":\"uid:0\""),
+        with("\"added_at\":\"2026-11-22T13:00:00Z\""),
+        with("\"only_from\":\"127.0.0.1\""),
+        grant().replace("\"ask\"", ""),
+        grant().replace("\"ask\"", "\"everything\""),
+        grant().replace("0707", ""),
+        grant().replace("abcd2345", "../../.."),
+    ] {
+        let answer = served.say(format!("{{\"add_token\":{hostile}}}\n").as_bytes()).await;
+        assert!(answer.contains("refused"), "{hostile}: {answer}");
+    }
+    assert_eq!(served.fixture.store.reader().unwrap().tokens().unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_largest_training_that_is_recorded_is_one_request() {
+    let served = Served::new().await;
+    let end = TrainingEnd {
+        started_at: Timestamp::now(),
+        finished_at: Timestamp::now(),
+        requested_by: "alice".to_owned(),
+        outcome: TrainingOutcome::Rejected,
+        reason: "\u{1b}".repeat(2_000),
+        rows_read: 300,
+        samples: 120,
+        positives: Some(31),
+        metrics: Some(json!({"figures": "x".repeat(32 * 1024)})),
+        champion_digest: Some("11".repeat(32)),
+        model_digest: Some("22".repeat(32)),
+    };
+    let request = Request::EndTraining(Box::new(end)).line().unwrap();
+    assert_eq!(served.say(request.as_bytes()).await, "{\"done\":\"noted\"}\n");
+    let recorded = served.fixture.store.reader().unwrap().trainings(10).unwrap();
+    assert_eq!((recorded.len(), recorded[0].samples), (1, 120));
+}
+
+#[tokio::test]
+async fn who_only_asks_whether_it_listens_changes_nothing() {
+    let served = Served::new().await;
+    assert_eq!(served.say(b"\"ready\"\n").await, "{\"done\":\"ready\"}\n");
+    assert_eq!(served.ratings(), Value::Null);
 }
 
 #[tokio::test]

@@ -23,5 +23,5 @@ pub use seal::Seal;
 pub use text::{acts, printable, printable_line};
 pub use time::whole_millis;
 pub use vocabulary::{
-    AnswerChannel, Channel, Decision, Dialect, Exactness, FileOperation, Impact, Level, ParseWordError, State,
+    AnswerChannel, Channel, Decision, Dialect, Exactness, FileOperation, Impact, Level, ParseWordError, Scope, State,
 };

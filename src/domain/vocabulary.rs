@@ -14,7 +14,7 @@ pub struct ParseWordError {
 macro_rules! vocabulary {
     ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
         pub enum $name {
             $($(#[$variant_meta])* #[serde(rename = $word)] $variant,)+
         }
@@ -186,6 +186,26 @@ vocabulary! {
         Stdin = "stdin",
         /// `confirm CODE` at the console.
         Console = "console",
+        /// The HTTP API.
+        Http = "http",
+    }
+}
+
+vocabulary! {
+    /// What a token may be used for over HTTP.
+    Scope {
+        /// Ask what would be made of a command.
+        Ask = "ask",
+        /// Say how a command turned out, and answer one that waits.
+        Feedback = "feedback",
+        /// See commands, sessions, recordings and the numbers about them.
+        Read = "read",
+        /// Take rows of the record away.
+        Export = "export",
+        /// Have a model trained.
+        Train = "train",
+        /// See the daemon's own counters.
+        Metrics = "metrics",
     }
 }
 

@@ -14,7 +14,9 @@ use crate::context::{Evidence, Snapshot, classify};
 use crate::domain::{CommandId, CommandUid, Decision, Dialect, Exactness, Level, Name, whole_millis};
 use crate::policy::{self, Matter};
 use crate::risk::{Assessment, Circumstances, features};
-use crate::store::{Aftermath, End, Forecast, HostInfo, NewCommand, NewSnapshot, Outcome, Scoring, Start, Store};
+use crate::store::{
+    Aftermath, End, Forecast, HostInfo, NewCommand, NewSnapshot, Outcome, Scoring, Shadow, Start, Store,
+};
 use crate::terminal::{Assessed, Expect, Question};
 
 use super::engine::Engine;
@@ -123,6 +125,16 @@ impl Case {
         })
     }
 
+    /// The level that it was judged to have; `None` where there was nothing to score.
+    pub(super) fn level(&self) -> Option<Level> {
+        self.assessment.as_ref().map(|assessment| assessment.level)
+    }
+
+    /// What scoring says of it.
+    pub(super) fn into_assessment(self) -> Option<Assessment> {
+        self.assessment
+    }
+
     /// The right to run it. Called once, after the record is durable and the question answered.
     pub(super) fn permit(&mut self, recorded: Option<CommandId>) -> Permit {
         let bytes = match &mut self.request.submission {
@@ -183,7 +195,15 @@ impl Case {
             features: assessment.features.clone(),
             feature_digest: features::digest().to_owned(),
             model_digest: self.engine.model_digest().map(str::to_owned),
+            shadow: self.shadow(assessment),
         }
+    }
+
+    fn shadow(&self, assessment: &Assessment) -> Option<Shadow> {
+        Some(Shadow {
+            shadow_risk_level: assessment.shadow?,
+            shadow_model_digest: self.engine.shadow_digest()?.to_owned(),
+        })
     }
 
     /// The question, for people.

@@ -112,6 +112,11 @@ impl Engine {
         self.assessor.forest.as_ref().map(Forest::digest)
     }
 
+    /// The digest of the model that runs in the shadow; `None` without one.
+    pub fn shadow_digest(&self) -> Option<&str> {
+        self.assessor.shadow.as_ref().map(Forest::digest)
+    }
+
     /// What the policy says; `None` where user or target are not configured any longer.
     pub fn decide(&self, claim: &Claim) -> Option<Verdict> {
         let (user, target) = (self.user(&claim.user)?, self.target(&claim.target)?);
@@ -121,6 +126,15 @@ impl Engine {
         Some(match detour {
             Some(why) if verdict.decision != Decision::Deny => Verdict::denied(None).because(why),
             _ => verdict,
+        })
+    }
+
+    /// Whether the policy that applies lets a question about this be answered over HTTP.
+    pub(super) fn lets_http_answer(&self, claim: &Claim) -> bool {
+        let known = self.user(&claim.user).zip(self.target(&claim.target));
+        known.is_some_and(|(user, target)| {
+            let request = policy::Request::new(user, target, &claim.login, claim.channel, &claim.matter);
+            self.policies.lets_http_answer(&request)
         })
     }
 

@@ -1,14 +1,15 @@
 //! Commands that another one reads on its standard input: the way of all that came in one read.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::command::MAX_UNIT;
 use crate::domain::CommandId;
 use crate::store::{InputEnd, Outcome, Resolution, Start, StoreError, Verdict};
 
+use super::Gate;
 use super::case::Case;
 use super::intercept::{Intercept, Observer, Refusal, Request, Submission};
-use super::{Gate, unrecorded};
 
 /// Why a command that is on record as running never was.
 const NOT_SENT: &str = "never sent: a command before it could not be recorded";
@@ -85,7 +86,9 @@ impl Gate {
         intercept: &mut I,
     ) -> Result<(), Refusal> {
         let rows = cases.iter().map(Case::new_command).collect();
+        let began = Instant::now();
         let recorded = self.store.record_all(rows).await;
+        self.metrics.recorded(began.elapsed());
         let mut left = cases.into_iter().zip(recorded);
         while let Some((mut case, recorded)) = left.next() {
             if let Err(refusal) = self.send(&mut case, recorded, observer, intercept).await {
@@ -107,7 +110,7 @@ impl Gate {
     ) -> Result<(), Refusal> {
         let id = match recorded {
             Ok(id) => Some(id),
-            Err(error) => unrecorded(case, &error).map(|()| None)?,
+            Err(error) => self.unrecorded(case, &error).map(|()| None)?,
         };
         let permit = self.permit(case, id, observer, intercept).await?;
         intercept.run(permit).await;

@@ -8,14 +8,17 @@ mod engine;
 mod hosts;
 mod input;
 mod intercept;
+mod metrics;
 mod pending;
 mod permit;
+mod preview;
 mod remembered;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -27,14 +30,16 @@ use crate::store::{self, Resolution, Start, Store, StoreError, Verdict};
 
 use case::{Case, Meanwhile};
 use hosts::Hosts;
+use metrics::Metrics;
 use remembered::Remembered;
 
 pub use engine::{Engine, EngineError};
 pub use intercept::{
     Asked, Boxed, Ending, Intercept, Observe, Observer, Refusal, Request, Session, Submission, Unseen,
 };
-pub use pending::{Answer, Claim, ConfirmError, Confirmed, Pending, TooManyPending};
+pub use pending::{Answer, AnswerError, Claim, ConfirmError, Confirmed, Pending, TooManyPending};
 pub use permit::Permit;
+pub use preview::Preview;
 
 /// What every command passes on its way to a target. Shared by all sessions.
 #[derive(Debug)]
@@ -45,6 +50,7 @@ pub struct Gate {
     pending: Pending,
     remembered: Remembered,
     hosts: Hosts,
+    metrics: Metrics,
     /// What goes on after a command has ended: the snapshot after, and the impact.
     aftermath: TaskTracker,
 }
@@ -67,6 +73,7 @@ impl Gate {
             pending: Pending::default(),
             remembered: Remembered::default(),
             hosts: Hosts::default(),
+            metrics: Metrics::new(),
             aftermath: TaskTracker::new(),
         }
     }
@@ -100,6 +107,28 @@ impl Gate {
                 .decide(claim)
                 .is_some_and(|verdict| verdict.decision != Decision::Deny)
         })
+    }
+
+    /// Answers a question over HTTP, where the policy that applies lets that be done and does not deny the command by now.
+    ///
+    /// # Errors
+    /// Why nothing was answered.
+    pub fn answer(&self, by: &Name, command: CommandId, yes: bool) -> Result<(), AnswerError> {
+        let engine = self.engine();
+        self.pending.answer(by, command, yes, |claim| {
+            let decided = engine.decide(claim).map(|verdict| verdict.decision);
+            engine.lets_http_answer(claim) && decided.is_some_and(|decision| !yes || decision != Decision::Deny)
+        })
+    }
+
+    /// How many questions wait for an answer.
+    pub fn open_questions(&self) -> usize {
+        self.pending.count()
+    }
+
+    /// Offers the gate's counters and times to be read.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
     }
 
     /// Waits for what goes on after commands have ended: nothing more is recorded of them then.
@@ -149,7 +178,7 @@ impl Gate {
         match case.start {
             Start::Denied => return Err(case.denial()),
             Start::Held => {
-                let consent = self.ask(case, observer, intercept).await;
+                let consent = self.ask(case, id, observer, intercept).await;
                 self.resolve(case, id, consent).await?;
             }
             Start::Running => {}
@@ -162,8 +191,9 @@ impl Gate {
 
     /// Assesses and decides, from memory alone. Where user or target are not configured any longer, the door is closed.
     fn assess(&self, request: Request) -> Result<Case, Refusal> {
-        let seen = self.hosts.last(&request.session.target);
+        let (began, seen) = (Instant::now(), self.hosts.last(&request.session.target));
         let mut case = Case::assess(self.engine(), &self.store, request, seen).ok_or(Refusal::NoPolicy)?;
+        self.metrics.judged(&case, began.elapsed());
         if case.start == Start::Held {
             case.start = match self.remembered.answer(&case.same(), Instant::now()) {
                 Some(true) => Start::Running,
@@ -176,14 +206,24 @@ impl Gate {
 
     /// Makes the command durable. `None` stands for a command that goes unrecorded because the configuration prefers that.
     async fn record(&self, case: &Case) -> Result<Option<CommandId>, Refusal> {
+        let began = Instant::now();
         match self.store.record(case.new_command()).await {
-            Ok(id) => Ok(Some(id)),
-            Err(error) => unrecorded(case, &error).map(|()| None),
+            Ok(id) => {
+                self.metrics.recorded(began.elapsed());
+                Ok(Some(id))
+            }
+            Err(error) => self.unrecorded(case, &error).map(|()| None),
         }
     }
 
     /// Puts the question and waits for the answer from wherever it comes.
-    async fn ask<I: Intercept>(&self, case: &mut Case, observer: &Observer, intercept: &mut I) -> Consent {
+    async fn ask<I: Intercept>(
+        &self,
+        case: &mut Case,
+        id: Option<CommandId>,
+        observer: &Observer,
+        intercept: &mut I,
+    ) -> Consent {
         let Some(answerer) = answerer(case) else {
             return Consent::Missing(Refusal::NoOwner);
         };
@@ -195,6 +235,9 @@ impl Gate {
             Ok(ticket) => ticket,
             Err(full) => return Consent::Missing(Refusal::TooManyPending(full.to_string())),
         };
+        if let Some(id) = id {
+            ticket.is_about(id);
+        }
         let asked = case.asked(ticket.code(), answerer);
         let limit = confirm.timeout;
         let began = Instant::now();
@@ -229,6 +272,16 @@ impl Gate {
         }
     }
 
+    /// Whether what cannot be recorded may run all the same.
+    fn unrecorded(&self, case: &Case, error: &StoreError) -> Result<(), Refusal> {
+        self.metrics.unrecorded();
+        tracing::error!(user = %case.request.session.user, uid = %case.uid, %error, "cannot record a command");
+        match case.engine.config.store.on_failure {
+            OnFailure::Deny => Err(Refusal::Unrecorded),
+            OnFailure::Allow => Ok(()),
+        }
+    }
+
     /// Takes a fresh snapshot while the user reads.
     async fn refresh_context(&self, target: &Name, observer: &Observer) -> Option<hosts::Seen> {
         let snapshot = observer.snapshot().await.ok()?;
@@ -255,6 +308,7 @@ impl Gate {
             }
             Consent::Answered(answer, time_ms) => self.answered(case, answer, time_ms),
         };
+        self.metrics.resolved(&verdict);
         let resolution = Resolution {
             verdict,
             system_context: case.fresh_context(),
@@ -262,7 +316,7 @@ impl Gate {
         if let Some(id) = id
             && let Err(error) = self.store.resolve(id, resolution).await
         {
-            unrecorded(case, &error)?;
+            self.unrecorded(case, &error)?;
         }
         outcome
     }
@@ -324,15 +378,6 @@ impl Gate {
         if let Err(error) = self.store.amend_context_after(id, aftermath).await {
             tracing::error!(%id, %error, "cannot record what a command did");
         }
-    }
-}
-
-/// Whether what cannot be recorded may run all the same.
-fn unrecorded(case: &Case, error: &StoreError) -> Result<(), Refusal> {
-    tracing::error!(user = %case.request.session.user, uid = %case.uid, %error, "cannot record a command");
-    match case.engine.config.store.on_failure {
-        OnFailure::Deny => Err(Refusal::Unrecorded),
-        OnFailure::Allow => Ok(()),
     }
 }
 

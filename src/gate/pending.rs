@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::domain::{AnswerChannel, Channel, Name};
+use crate::domain::{AnswerChannel, Channel, CommandId, Name};
 use crate::policy::Matter;
 use crate::terminal::code;
 
@@ -76,6 +76,19 @@ pub enum ConfirmError {
     Locked(u64),
 }
 
+/// Why a command was not answered by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AnswerError {
+    /// No open question of this person is about it.
+    #[error(
+        "no question about this command waits for this user's answer: it may have been answered, or be another's to answer"
+    )]
+    NotWaiting,
+    /// The policy does not let it be answered in this way, or denies it by now.
+    #[error("the policy does not let this command be answered over HTTP; answer in the session, or at the console")]
+    NotAllowed,
+}
+
 /// The open questions of all users.
 #[derive(Debug, Clone, Default)]
 pub struct Pending {
@@ -94,6 +107,8 @@ struct Entry {
     answerer: Name,
     about: Confirmed,
     claim: Claim,
+    /// The command's row; `None` where there is none.
+    command: Option<CommandId>,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -132,6 +147,7 @@ impl Pending {
                 answerer: answerer.clone(),
                 about,
                 claim,
+                command: None,
                 answer,
             },
         );
@@ -180,6 +196,38 @@ impl Pending {
         // The asking side may have given up between the lookup and now: then nothing was answered.
         entry.answer.send(answer).map_err(|_| ConfirmError::UnknownCode)?;
         Ok(entry.about)
+    }
+
+    /// Answers the question about a command over HTTP, on behalf of `by`, if that is `allowed`.
+    pub fn answer(
+        &self,
+        by: &Name,
+        command: CommandId,
+        yes: bool,
+        allowed: impl FnOnce(&Claim) -> bool,
+    ) -> Result<(), AnswerError> {
+        let mut inner = self.lock();
+        let mut questions = inner.questions.iter();
+        let found = questions.find(|(_, entry)| entry.command == Some(command) && entry.answerer == *by);
+        let Some((code, entry)) = found else {
+            return Err(AnswerError::NotWaiting);
+        };
+        if !allowed(&entry.claim) {
+            return Err(AnswerError::NotAllowed);
+        }
+        let code = code.clone();
+        let entry = inner.questions.remove(&code).ok_or(AnswerError::NotWaiting)?;
+        let answer = Answer {
+            yes,
+            by: by.clone(),
+            via: AnswerChannel::Http,
+        };
+        entry.answer.send(answer).map_err(|_| AnswerError::NotWaiting)
+    }
+
+    /// How many questions are open.
+    pub fn count(&self) -> usize {
+        self.lock().questions.len()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -245,7 +293,14 @@ impl Ticket {
         &self.code
     }
 
-    /// Waits for the answer from the console; for ever, if none comes.
+    /// Lets the question be answered by the command's number too.
+    pub fn is_about(&self, command: CommandId) {
+        if let Some(entry) = self.pending.lock().questions.get_mut(&self.code) {
+            entry.command = Some(command);
+        }
+    }
+
+    /// Waits for the answer from elsewhere; for ever, if none comes.
     pub async fn answered(&mut self) -> Answer {
         match (&mut self.answered).await {
             Ok(answer) => answer,
@@ -364,6 +419,31 @@ mod tests {
                 .confirm(&name("alice"), ticket.code(), Instant::now(), |_| true)
                 .is_ok()
         );
+    }
+
+    #[tokio::test]
+    async fn a_command_is_answered_by_its_number_by_the_person_asked_alone_and_once() {
+        let pending = Pending::default();
+        let (seven, alice) = (CommandId(7), name("alice"));
+        let mut ticket = pending.open(&alice, about(), claim(), 1).unwrap();
+        let answer = |by: &str, id, allowed: bool| pending.answer(&name(by), id, false, |_| allowed);
+        assert_eq!(
+            answer("alice", seven, true),
+            Err(AnswerError::NotWaiting),
+            "it has no row"
+        );
+        ticket.is_about(seven);
+        assert_eq!(answer("bob", seven, true), Err(AnswerError::NotWaiting));
+        assert_eq!(answer("alice", CommandId(8), true), Err(AnswerError::NotWaiting));
+        assert_eq!(answer("alice", seven, false), Err(AnswerError::NotAllowed));
+        assert_eq!(answer("alice", seven, true), Ok(()), "what was not allowed stays open");
+        let given = Answer {
+            yes: false,
+            by: alice,
+            via: AnswerChannel::Http,
+        };
+        assert_eq!(ticket.answered().await, given);
+        assert_eq!(answer("alice", seven, true), Err(AnswerError::NotWaiting));
     }
 
     #[test]

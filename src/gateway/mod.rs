@@ -222,6 +222,11 @@ pub struct Control {
 }
 
 impl Control {
+    /// How many connections are authenticated now.
+    pub fn open_sessions(&self) -> usize {
+        self.shared.live.count()
+    }
+
     /// Decides by `engine` from the next command on, and ends the sessions whose user, key or target it does not know.
     pub fn apply(&self, engine: Engine) {
         let (old, new) = (self.shared.gate.engine().config.clone(), engine.config.clone());
@@ -245,6 +250,12 @@ fn needs_restart<'a>(old: &Config, new: &Config) -> impl Iterator<Item = &'a str
         ("server.user_ca", old.server.user_ca != new.server.user_ca),
         ("server.algorithms", old.server.algorithms != new.server.algorithms),
         ("store.path", old.store.path != new.store.path),
+        ("http.listen", old.http.listen != new.http.listen),
+        (
+            "http.max_connections",
+            old.http.max_connections != new.http.max_connections,
+        ),
+        ("http.tls_certificate", old.http.tls.is_some() != new.http.tls.is_some()),
     ];
     changed
         .into_iter()

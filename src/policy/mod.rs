@@ -120,6 +120,17 @@ impl Policies {
             .any(|channel| self.permits(user, target, login, *channel))
     }
 
+    /// Whether somebody who is asked by the policy that applies may answer over HTTP. Never what is critical: there, the word that
+    /// must be typed is part of the question.
+    #[must_use]
+    pub fn lets_http_answer(&self, request: &Request<'_>) -> bool {
+        let is_critical = matches!(
+            request.matter,
+            Matter::Command(Some(Level::Critical)) | Matter::Transfer(Some(Level::Critical), _)
+        );
+        !is_critical && self.applying(request).is_some_and(|policy| policy.http_answers)
+    }
+
     fn applying(&self, request: &Request<'_>) -> Option<&Policy> {
         self.0.iter().find(|policy| applies(policy, request))
     }

@@ -20,6 +20,7 @@ pub(super) fn policy(name: &str) -> Policy {
         decisions: [Decision::Allow, Decision::Warn, Decision::Confirm, Decision::Deny],
         unknown: Decision::Confirm,
         remember: Duration::from_mins(1),
+        http_answers: false,
         files: Vec::new(),
     }
 }
@@ -50,6 +51,36 @@ fn decide_on(policies: &[Policy], channel: Channel, matter: &Matter) -> Verdict 
         channel,
         matter,
     })
+}
+
+/// Whether alice may answer over HTTP what a policy asks her.
+fn http_answers(is_set: bool, matter: &Matter) -> bool {
+    let policy = Policy {
+        http_answers: is_set,
+        ..policy("p")
+    };
+    Policies::new(&[policy]).lets_http_answer(&Request {
+        user: &name("alice"),
+        roles: &[],
+        target: &name("web-1"),
+        labels: &BTreeMap::new(),
+        login: "deploy",
+        channel: Channel::Exec,
+        matter,
+    })
+}
+
+#[test]
+fn http_answers_what_the_policy_says_but_never_what_is_critical() {
+    let command = |level| Matter::Command(level);
+    assert!(http_answers(true, &command(Some(Level::High))));
+    assert!(http_answers(true, &command(None)));
+    assert!(!http_answers(true, &command(Some(Level::Critical))));
+    assert!(!http_answers(
+        true,
+        &Matter::Transfer(Some(Level::Critical), Vec::new())
+    ));
+    assert!(!http_answers(false, &command(Some(Level::High))));
 }
 
 #[test]

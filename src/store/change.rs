@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use super::door::ConnectionCounts;
 use super::erase::{Erasure, Forgotten};
 use super::feedback::Feedback;
+use super::tokens::{NewToken, Revocation};
+use super::training::TrainingEnd;
 use crate::domain::{
     AnswerChannel, Channel, CommandId, CommandUid, Decision, Exactness, Impact, Level, Name, Seal, SessionId, State,
 };
@@ -35,6 +37,9 @@ pub(super) enum Change {
     HeadSigned,
     Erased(Box<Erasure>),
     UserForgotten(Forgotten),
+    TrainingEnded(Box<TrainingEnd>),
+    TokenAdded(Box<NewToken>),
+    TokenRevoked(Revocation),
 }
 
 impl Change {
@@ -58,6 +63,9 @@ impl Change {
             Self::HeadSigned => "head_signed",
             Self::Erased(_) => "payloads_erased",
             Self::UserForgotten(_) => "user_forgotten",
+            Self::TrainingEnded(_) => "training_ended",
+            Self::TokenAdded(_) => "token_added",
+            Self::TokenRevoked(_) => "token_revoked",
         }
     }
 
@@ -87,6 +95,9 @@ impl Change {
             Self::HeadSigned => Ok(Value::Null.to_string()),
             Self::Erased(erasure) => Ok(serde_json::to_value(erasure)?.to_string()),
             Self::UserForgotten(forgotten) => Ok(serde_json::to_value(forgotten)?.to_string()),
+            Self::TrainingEnded(end) => serde_json::to_string(end),
+            Self::TokenAdded(token) => serde_json::to_string(token),
+            Self::TokenRevoked(revocation) => serde_json::to_string(revocation),
         }
     }
 
@@ -109,7 +120,10 @@ impl Change {
             | Self::RecordingRemoved(..)
             | Self::HeadSigned
             | Self::Erased(_)
-            | Self::UserForgotten(_) => None,
+            | Self::UserForgotten(_)
+            | Self::TrainingEnded(_)
+            | Self::TokenAdded(_)
+            | Self::TokenRevoked(_) => None,
         }
     }
 
@@ -132,7 +146,10 @@ impl Change {
             | Self::FeedbackGiven(..)
             | Self::HeadSigned
             | Self::Erased(_)
-            | Self::UserForgotten(_) => None,
+            | Self::UserForgotten(_)
+            | Self::TrainingEnded(_)
+            | Self::TokenAdded(_)
+            | Self::TokenRevoked(_) => None,
         }
     }
 }
@@ -233,6 +250,18 @@ pub struct Scoring {
     pub feature_digest: String,
     /// The digest of the model; `None` without one.
     pub model_digest: Option<String>,
+    /// What another model would have said; `None` where none runs in the shadow.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<Shadow>,
+}
+
+/// What a model said that decides nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Shadow {
+    /// The level that it would have led to.
+    pub shadow_risk_level: Level,
+    /// Its digest.
+    pub shadow_model_digest: String,
 }
 
 /// A command that has been assessed and decided upon, before anything of it reaches the target.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-use super::RecordingId;
+use super::{RecordingId, TokenId};
 use crate::domain::{CommandId, SessionId, State};
 
 /// A fault of the record.
@@ -152,6 +152,9 @@ pub enum StoreError {
     /// What was to be erased is not over, or something that stays needs it.
     #[error("what was to be erased is not over yet, or is erased already; prune again")]
     StillNeeded,
+    /// There is no such token, or it was revoked before.
+    #[error("there is no token {0} that could be revoked; `opspilot token list` has those that there are")]
+    NoToken(TokenId),
     /// The values contradict each other or what is recorded; a defect of the caller.
     #[error("the record refuses contradictory values: {0}")]
     Rejected(String),

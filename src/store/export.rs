@@ -16,7 +16,8 @@ use rusqlite::{Rows, Transaction, params_from_iter};
 use super::question::{self, Question};
 use super::{LogFilter, Reader, StoreError};
 use crate::domain::CommandId;
-use cells::{Columns, Table};
+use crate::risk::features;
+use cells::{Columns, Naming, Table};
 use lines::Lines;
 use sheet::Sheet;
 
@@ -41,6 +42,17 @@ pub struct FeatureList<'a> {
     pub names: &'a [&'a str],
 }
 
+impl FeatureList<'static> {
+    /// The list that this program scores by.
+    #[must_use]
+    pub fn of_this_program() -> Self {
+        Self {
+            digest: features::digest(),
+            names: features::NAMES,
+        }
+    }
+}
+
 /// How far an export has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -55,7 +67,9 @@ pub struct Progress {
 pub struct Exported {
     /// Rows.
     pub rows: u64,
-    /// Those among them whose features have no names here and were left out.
+    /// Those among them whose features came with their names.
+    pub named: u64,
+    /// Those whose features have no names here and were left out.
     pub unnamed: u64,
 }
 
@@ -165,10 +179,11 @@ fn pour(
 ) -> Result<Exported, ExportError> {
     let mut exported = Exported::default();
     while let Some(row) = rows.next()? {
-        let is_named = columns.write(row, &mut table)?;
+        let naming = columns.write(row, &mut table)?;
         table.end_row()?;
         exported.rows += 1;
-        exported.unnamed += u64::from(!is_named);
+        exported.named += u64::from(naming == Naming::Named);
+        exported.unnamed += u64::from(naming == Naming::Unnamed);
         if exported.rows.is_multiple_of(WATCHED_ROWS) {
             let last = CommandId(row.get("id")?);
             watch(Progress {

@@ -144,6 +144,7 @@ pub(crate) fn scoring(level: Level) -> Scoring {
         features: vec![0.0, 1.0, 0.5],
         feature_digest: "11".repeat(32),
         model_digest: Some("22".repeat(32)),
+        shadow: None,
     }
 }
 

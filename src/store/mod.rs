@@ -28,6 +28,7 @@ mod head;
 mod health;
 mod keeper;
 mod key;
+mod learnt;
 mod numbers;
 mod parse;
 mod payload;
@@ -40,8 +41,11 @@ mod scratch;
 mod shipping;
 mod signing;
 mod sql;
+mod subject;
 mod tally;
 mod text;
+mod tokens;
+mod training;
 mod vacuum;
 mod verify;
 mod writer;
@@ -63,7 +67,7 @@ pub use asked::AskedRule;
 pub use backup::{BackedUp, Existing};
 pub use change::{
     Aftermath, Answer, End, Forecast, HostInfo, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot,
-    Outcome, RecordingEnd, RecordingId, RecordingState, Resolution, Scoring, SessionEnd, Start, Verdict,
+    Outcome, RecordingEnd, RecordingId, RecordingState, Resolution, Scoring, SessionEnd, Shadow, Start, Verdict,
 };
 pub use door::{ConnectionCounts, DayOfConnections};
 pub use error::StoreError;
@@ -71,12 +75,16 @@ pub use export::{Export, ExportError, Exported, FeatureList, Format, Progress};
 pub use feedback::{Comment, CommentError, Feedback, Rater};
 pub use head::{ExportedHead, HeadError};
 pub use keeper::{BackupPlan, keep};
+pub use learnt::{Judgements, Period};
 pub use reader::{
     CommandDetail, CommandSummary, Event, LogFilter, Reader, RecordingSummary, SessionFilter, SessionSummary,
 };
 pub use retention::{Prune, Pruned, RemoveFile};
 pub use shipping::{Batch, Outgoing};
+pub use subject::Subject;
 pub use text::recordable;
+pub use tokens::{NewToken, Revocation, Token, TokenGrant, TokenId, TokenIdError};
+pub use training::{OutcomeError, TrainingEnd, TrainingOutcome, TrainingSummary};
 pub use verify::{ChainState, Examine, Finding, SealedRecording, Verified};
 
 use crate::domain::{CommandId, History, Name, Seal, SessionId};
@@ -297,6 +305,25 @@ impl Store {
             .blocking_send(Request::Chore(Chore::Mark(mark, reply)));
         queued.map_err(|_| StoreError::Closed)?;
         answer.blocking_recv().unwrap_or(Err(StoreError::Closed))
+    }
+
+    /// Records how an attempt to train a forest ended.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub async fn end_training(&self, end: TrainingEnd) -> Result<(), StoreError> {
+        self.write(Change::TrainingEnded(Box::new(end))).await
+    }
+
+    /// How many changes wait for the writer. Where as many wait as may, askers wait too.
+    pub fn queued(&self) -> usize {
+        let requests = &self.shared.requests;
+        requests.max_capacity().saturating_sub(requests.capacity())
+    }
+
+    /// The database's file.
+    pub fn path(&self) -> &Path {
+        &self.shared.path
     }
 
     /// What the record says about a pattern, from memory. A pattern that was not met for very long may count as new.

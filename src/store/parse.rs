@@ -59,6 +59,9 @@ impl Change {
                 Ok(Self::ConnectionsCounted(day, counts))
             }
             "feedback_given" => Ok(Self::FeedbackGiven(command(event)?, payload(event)?)),
+            "training_ended" => Ok(Self::TrainingEnded(payload(event)?)),
+            "token_added" => Ok(Self::TokenAdded(payload(event)?)),
+            "token_revoked" => Ok(Self::TokenRevoked(payload(event)?)),
             _ => statement(kind, event),
         }
     }

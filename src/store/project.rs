@@ -15,7 +15,7 @@ use super::change::{
 use super::payload::Payload;
 use super::sql::{count, rfc3339};
 use super::tally::{self, Step, Subject};
-use super::{door, erase, feedback, numbers};
+use super::{door, erase, feedback, numbers, tokens, training};
 use crate::domain::{CommandId, Impact, Seal, SessionId, State};
 
 /// Brings the tables to where they stand after `change`, event `seq`, and gives the counts that moved.
@@ -43,6 +43,9 @@ pub(super) fn project(
         Change::HeadSigned => Ok(Vec::new()),
         Change::Erased(erasure) => erase::erase(connection, erasure).map(|()| Vec::new()),
         Change::UserForgotten(forgotten) => erase::forget(connection, forgotten).map(|()| Vec::new()),
+        Change::TrainingEnded(end) => training::add(connection, bastion_id, end).map(|()| Vec::new()),
+        Change::TokenAdded(token) => tokens::add(connection, token).map(|()| Vec::new()),
+        Change::TokenRevoked(revocation) => tokens::revoke(connection, revocation).map(|()| Vec::new()),
     }
 }
 
@@ -118,19 +121,20 @@ fn insert_command(
 ) -> Result<(), StoreError> {
     let scoring = command.scoring.as_ref();
     let forecast = scoring.and_then(|scoring| scoring.forecast);
+    let shadow = scoring.and_then(|scoring| scoring.shadow.as_ref());
     let mut statement = connection.prepare_cached(
         "INSERT INTO command_executions (
              id, uid, bastion_id, session_id, parent_id, timestamp, user_id, target, login, channel, host_info, cwd,
              command, command_mac, exactness, command_hash, pattern, pattern_version,
              initial_risk_level, initial_risk_score, ml_risk_level, ml_confidence, final_risk_level, final_risk_score,
              reasons, features, feature_digest, model_digest, decision, policy, state, state_reason,
-             system_context, context_missing, aliases)
+             system_context, context_missing, aliases, shadow_risk_level, shadow_model_digest)
          VALUES (
              :id, :uid, :bastion_id, :session_id, :parent_id, :timestamp, :user_id, :target, :login, :channel, :host_info, :cwd,
              :command, :command_mac, :exactness, :command_hash, :pattern, :pattern_version,
              :initial_risk_level, :initial_risk_score, :ml_risk_level, :ml_confidence, :final_risk_level, :final_risk_score,
              :reasons, :features, :feature_digest, :model_digest, :decision, :policy, :state, :state_reason,
-             :system_context, :context_missing, :aliases)",
+             :system_context, :context_missing, :aliases, :shadow_risk_level, :shadow_model_digest)",
     )?;
     statement.execute(named_params! {
         ":id": id.0,
@@ -167,6 +171,8 @@ fn insert_command(
         ":state_reason": command.state_reason,
         ":system_context": json(command.system_context.as_ref()),
         ":context_missing": command.context_missing,
+        ":shadow_risk_level": shadow.map(|shadow| shadow.shadow_risk_level.as_str()),
+        ":shadow_model_digest": shadow.map(|shadow| &shadow.shadow_model_digest),
         ":aliases": unless_empty(&command.aliases, command.aliases.is_empty())?,
     })?;
     Ok(())

@@ -9,7 +9,7 @@ use rusqlite::types::ToSql;
 
 use super::reader::{LogFilter, SessionFilter};
 use super::sql::rfc3339;
-use crate::domain::{CommandId, Name};
+use crate::domain::{CommandId, Name, SessionId};
 
 /// A statement that reads, and its values.
 pub(super) struct Question {
@@ -23,10 +23,18 @@ impl Question {
         log::questions(filter, first)
     }
 
+    /// One session.
+    pub(super) fn session(id: SessionId) -> Self {
+        Self {
+            sql: Cow::Owned(format!("{SESSIONS} id = ?")),
+            values: vec![Box::new(id.to_string())],
+        }
+    }
+
     /// Sessions, newest first.
     pub(super) fn sessions(filter: &SessionFilter) -> Self {
         let mut question = Self {
-            sql: Cow::Borrowed(SESSIONS),
+            sql: Cow::Owned(format!("{SESSIONS} started_at >= ?")),
             values: vec![Box::new(filter.since.map(rfc3339).unwrap_or_default())],
         };
         question.and("user_id = ?", filter.user.as_ref().map(Name::to_string));
@@ -150,11 +158,60 @@ fixed! {
 
     /// The event up to which a place has been served.
     SHIPPED_TO = "SELECT seq FROM shipping_cursors WHERE place = ?1";
+
+    /// What a command is, for whoever rates or answers it.
+    SUBJECT = "SELECT id, user_id, state, user_confirmed, confirmation_time_ms FROM command_executions WHERE id = ?1";
+
+    /// The same of the first two commands of a session.
+    SUBJECTS = "SELECT id, user_id, state, user_confirmed, confirmation_time_ms FROM command_executions
+        WHERE session_id = ?1 ORDER BY id LIMIT 2";
+
+    /// A token.
+    TOKEN = "SELECT id, user_id, scopes, digest, comment, added_at, added_by, expires_at, revoked_at FROM api_tokens
+        WHERE id = ?1";
+
+    /// All tokens there ever were, the last first.
+    TOKENS = "SELECT id, user_id, scopes, digest, comment, added_at, added_by, expires_at, revoked_at FROM api_tokens
+        WHERE added_at > '' ORDER BY added_at DESC";
+
+    /// The newest ?1 attempts to train.
+    TRAININGS = "SELECT id, started_at, finished_at, requested_by, outcome, reason, rows_read, samples, positives,
+        champion_digest, model_digest FROM training_sessions WHERE id > 0 ORDER BY id DESC LIMIT ?1";
+
+    /// The newest that came to a model. `kept` and `rejected` did: what is due is counted from the last that trained.
+    LAST_WHOLE_TRAINING = "SELECT id, started_at, finished_at, requested_by, outcome, reason, rows_read, samples, positives,
+        champion_digest, model_digest FROM training_sessions
+        WHERE finished_at >= '' AND outcome IN ('installed', 'kept', 'rejected') ORDER BY finished_at DESC LIMIT 1";
+
+    /// The newest that came to the model ?1.
+    TRAINING_OF = "SELECT id, started_at, finished_at, requested_by, outcome, reason, rows_read, samples, positives,
+        champion_digest, model_digest FROM training_sessions WHERE model_digest = ?1 ORDER BY id DESC LIMIT 1";
+
+    /// From the moment ?1 up to the moment ?2: how what the model ?3 judged turned out, by flag and harm.
+    JUDGEMENTS = "SELECT coalesce(sum(flagged AND harmful), 0), coalesce(sum(NOT flagged AND harmful), 0),
+            coalesce(sum(flagged AND NOT harmful), 0), coalesce(sum(NOT flagged AND NOT harmful), 0)
+        FROM (SELECT final_risk_level IN ('high', 'critical') AS flagged, actual_impact IN ('moderate', 'severe') AS harmful
+              FROM command_executions WHERE timestamp >= ?1 AND timestamp < ?2 AND model_digest = ?3
+              AND actual_impact IS NOT NULL)";
+
+    /// The same of what it judged in the shadow of another.
+    SHADOW_JUDGEMENTS = "SELECT coalesce(sum(flagged AND harmful), 0), coalesce(sum(NOT flagged AND harmful), 0),
+            coalesce(sum(flagged AND NOT harmful), 0), coalesce(sum(NOT flagged AND NOT harmful), 0)
+        FROM (SELECT shadow_risk_level IN ('high', 'critical') AS flagged, actual_impact IN ('moderate', 'severe') AS harmful
+              FROM command_executions WHERE timestamp >= ?1 AND timestamp < ?2 AND shadow_model_digest = ?3
+              AND actual_impact IS NOT NULL)";
+
+    /// The features of the newest ?4 commands from the moment ?1 up to the moment ?2 that are of the list ?3.
+    FEATURES = "SELECT features FROM command_executions WHERE timestamp >= ?1 AND timestamp < ?2 AND feature_digest = ?3
+        ORDER BY timestamp DESC LIMIT ?4";
+
+    /// When the first command was submitted; NULL: none.
+    FIRST_COMMAND_AT = "SELECT min(timestamp) FROM command_executions";
 }
 
 const SESSIONS: &str = "SELECT id, user_id, target, login, client_address, client_version, state, started_at, ended_at,
     end_reason, channel_info, (SELECT count(*) FROM command_executions WHERE session_id = sessions.id),
-    (SELECT count(*) FROM recordings WHERE session_id = sessions.id) FROM sessions WHERE started_at >= ?";
+    (SELECT count(*) FROM recordings WHERE session_id = sessions.id) FROM sessions WHERE";
 
 #[cfg(test)]
 mod tests;

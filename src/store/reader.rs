@@ -92,7 +92,7 @@ impl Default for SessionFilter {
 }
 
 /// A command in a list. Fields are columns of `command_executions`; text is as recorded, not yet fit for a terminal.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 #[expect(missing_docs, reason = "columns, described in ARCHITECTURE.md")]
 pub struct CommandSummary {
     pub id: CommandId,
@@ -145,7 +145,7 @@ pub struct Event {
 }
 
 /// A session in a list. Fields are columns of `sessions`, and how many commands and recordings it has.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[expect(missing_docs, reason = "columns, described in ARCHITECTURE.md")]
 pub struct SessionSummary {
     pub id: String,
@@ -164,7 +164,7 @@ pub struct SessionSummary {
 }
 
 /// A recording. Fields are columns of `recordings`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[expect(missing_docs, reason = "columns, described in ARCHITECTURE.md")]
 pub struct RecordingSummary {
     pub session_id: String,
@@ -228,6 +228,14 @@ impl Reader {
     /// As [`Reader::log`].
     pub fn sessions(&self, filter: &SessionFilter) -> Result<Vec<SessionSummary>, StoreError> {
         self.ask(&Question::sessions(filter), session_summary)
+    }
+
+    /// One session; `None` where there is no such session.
+    ///
+    /// # Errors
+    /// As [`Reader::log`].
+    pub fn session(&self, id: SessionId) -> Result<Option<SessionSummary>, StoreError> {
+        Ok(self.ask(&Question::session(id), session_summary)?.pop())
     }
 
     /// The recordings of a session, by channel; none where there is no such session.

@@ -105,6 +105,7 @@ fn assessor() -> Assessor {
         rules: vec![RULES.into()],
         model: None,
         installed: None,
+        shadow_model: None,
         bounds: config::ModelBounds::default(),
     };
     Assessor::load(&settings).expect("the shipped rules")

@@ -18,9 +18,11 @@ const FLOORS: &[(&str, u8)] = &[
     ("recording", 3),
     ("gate", 4),
     ("shipping", 4),
+    ("learning", 4),
     ("gateway", 5),
     ("control", 5),
-    ("cli", 6),
+    ("http", 6),
+    ("cli", 7),
 ];
 
 #[test]

@@ -115,6 +115,35 @@ fn an_installed_model_outlasts_a_restart() {
 }
 
 #[test]
+fn a_model_in_the_shadow_is_on_record_and_decides_nothing() {
+    let other = Model::other();
+    let world = World::with(|config| {
+        config.risk = format!("{}shadow_model = \"{}\"\n", config.risk, other.path().display());
+    });
+    assert_eq!(digest_of_one_more(&world), sha256(&fs::read(shipped()).unwrap()));
+    let row = "SELECT shadow_model_digest, shadow_risk_level = final_risk_level FROM command_executions";
+    let found: (String, bool) = world
+        .bastion
+        .sql()
+        .query_row(row, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(found, (other.digest.clone(), true), "the same trees say the same");
+
+    fs::write(other.path(), "spoilt").unwrap();
+    let mut world = world;
+    reload(&mut world, "is left out");
+    assert_eq!(world.alice().run("true").code, 0);
+    let newest = "SELECT shadow_model_digest IS NULL FROM command_executions ORDER BY id DESC LIMIT 1";
+    assert!(
+        world
+            .bastion
+            .sql()
+            .query_row(newest, [], |row| row.get::<_, bool>(0))
+            .unwrap()
+    );
+}
+
+#[test]
 fn a_model_that_is_spoilt_later_leaves_the_old_one_running() {
     let mut world = World::new();
     let other = Model::other();

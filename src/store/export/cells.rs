@@ -83,21 +83,42 @@ impl<'a> Columns<'a> {
         })
     }
 
-    /// Writes the cells of a row. Gives whether all that it has of features have their names.
-    pub(super) fn write(&self, row: &Row<'_>, table: &mut impl Table) -> Result<bool, ExportError> {
-        let mut is_named = true;
+    /// Writes the cells of a row.
+    pub(super) fn write(&self, row: &Row<'_>, table: &mut impl Table) -> Result<Naming, ExportError> {
+        let mut naming = Naming::Nothing;
         for (index, column) in self.0.iter().enumerate() {
             let value = row.get_ref(index)?;
             match column {
                 Column::Stored(_, kind) => table.cell(cell(value, *kind))?,
                 Column::Named { list, digest } => {
                     let vector = named(value, row.get_ref(*digest)?, list);
-                    is_named = vector.is_ok();
+                    naming = Naming::of(&vector);
                     write_features(vector, table)?;
                 }
             }
         }
-        Ok(is_named)
+        Ok(naming)
+    }
+}
+
+/// What became of the features of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// It has none, or they were not to get names.
+    Nothing,
+    /// They have their names.
+    Named,
+    /// Their names are not known, so they were left out.
+    Unnamed,
+}
+
+impl Naming {
+    fn of(vector: &Result<Option<Vector<'_>>, &'static str>) -> Self {
+        match vector {
+            Ok(None) => Self::Nothing,
+            Ok(Some(_)) => Self::Named,
+            Err(_) => Self::Unnamed,
+        }
     }
 }
 

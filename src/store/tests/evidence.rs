@@ -16,8 +16,9 @@ use super::super::signing::SigningKey;
 use super::super::{
     Comment, ConnectionCounts, Examine, ExportedHead, Feedback, Finding, InputEnd, InputRest, NewCommand, NewRecording,
     NewSnapshot, Rater, Reader, RecordingEnd, RecordingId, RecordingState, Scoring, SealedRecording, SessionEnd, Store,
-    Verified,
+    TrainingOutcome, Verified,
 };
+use super::super::{tokens, training};
 use crate::domain::{Level, Seal};
 
 /// Looks at no file.
@@ -57,6 +58,14 @@ async fn rich() -> Fixture {
     store.give_feedback(id, rated()).await.unwrap();
     store.record(fixture.denied("reboot")).await.unwrap();
     asked_by_its_rule(&fixture).await;
+    for outcome in [TrainingOutcome::TooFew, TrainingOutcome::Installed] {
+        let end = training::tests::end(outcome, "2026-11-22T14:30:00Z");
+        store.end_training(end).await.unwrap();
+    }
+    for id in ["abcd2345", "efgh6789"] {
+        store.add_token(tokens::tests::new_token(id)).await.unwrap();
+    }
+    store.revoke_token(tokens::tests::revocation("abcd2345")).await.unwrap();
     scripted(&fixture).await;
     recorded(&fixture).await;
     let at = "2026-11-22T13:29:00Z".parse().unwrap();
@@ -223,12 +232,12 @@ struct Table {
     rows: Vec<Vec<Value>>,
 }
 
-/// All tables with rows that were written; `erasing` never has any, and `training_sessions` none yet.
+/// All tables with rows that were written; `erasing` never has any, and `shipping_cursors` follows from no event.
 fn tables(path: &Path) -> Vec<Table> {
     let database = Connection::open(path).unwrap();
     let names = texts(
         &database,
-        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('erasing', 'training_sessions', 'shipping_cursors')
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN ('erasing', 'shipping_cursors')
             AND name NOT LIKE 'command_texts%'",
     );
     let read = |name: String| {

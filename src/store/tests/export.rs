@@ -231,7 +231,14 @@ async fn features_of_another_list_or_length_are_never_given_names() {
         fixture.store.record(command).await.unwrap();
     }
     let (exported, text) = export(&fixture, Format::Json, everything(), Some(LIST));
-    assert_eq!(exported, Exported { rows: 2, unnamed: 2 });
+    assert_eq!(
+        exported,
+        Exported {
+            rows: 2,
+            named: 0,
+            unnamed: 2
+        }
+    );
     for (line, reason) in text.lines().zip(["another list", "not one number for each name"]) {
         let line: Map<String, Value> = serde_json::from_str(line).unwrap();
         assert_eq!(line["features"], Value::Null);

@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) risk: String,
     /// How long a question waits, as TOML spells it in quotes.
     pub(crate) confirm_timeout: String,
+    /// The lines of `[http]`.
+    pub(crate) http: String,
     /// Users' tables.
     pub(crate) users: String,
     /// Targets' tables.
@@ -66,6 +68,7 @@ impl Config {
             store: String::new(),
             risk: format!("rules = [\"{house}/config/rules.toml\"]\nmodel = \"{house}/models/risk.onnx\"\n"),
             confirm_timeout: "60s".to_owned(),
+            http: String::new(),
             users: [
                 Self::person("alice", alice),
                 Self::person("bob", bob),
@@ -80,6 +83,18 @@ impl Config {
     /// Lets every command run unasked.
     pub(crate) fn allow_everything(&mut self) {
         self.policies = self.policies.replace("\"confirm\"", "\"allow\"");
+    }
+
+    /// Gives alice the role `admin`.
+    pub(crate) fn make_alice_admin(&mut self) {
+        self.users = self
+            .users
+            .replacen("roles = [\"sre\"]", "roles = [\"sre\", \"admin\"]", 1);
+    }
+
+    /// Lets what is asked about be answered over HTTP.
+    pub(crate) fn let_http_answer(&mut self) {
+        self.policies.push_str("http_answers = true\n");
     }
 
     /// Has one policy, of this name, for those who move files by `channels`; `rules` are what it says of files.
@@ -121,8 +136,8 @@ impl Config {
         );
         write!(
             text,
-            "[store]\n{}\n[risk]\n{}\n[confirm]\ntimeout = \"{}\"\n",
-            self.store, self.risk, self.confirm_timeout
+            "[store]\n{}\n[risk]\n{}\n[confirm]\ntimeout = \"{}\"\n[http]\n{}\n",
+            self.store, self.risk, self.confirm_timeout, self.http
         )
         .unwrap();
         text + &self.users + &self.targets + &self.policies
