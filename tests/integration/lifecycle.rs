@@ -67,8 +67,17 @@ const COUNTED: &[&str] = &["input_length"];
 /// What is known of the target before and after, or why it is not: one of each pair, never both.
 const BEFORE: [&str; 2] = ["system_context", "context_missing"];
 const AFTER: [&str; 2] = ["system_context_after", "context_after_missing"];
-/// What only feedback, or an alias in the line, fills.
-const LATER: &[&str] = &["user_feedback", "feedback_rating", "aliases"];
+/// What only feedback, an alias in the line, or a model in the shadow fills.
+const LATER: &[&str] = &[
+    "user_feedback",
+    "feedback_rating",
+    "feedback_by",
+    "feedback_at",
+    "ratings",
+    "aliases",
+    "shadow_risk_level",
+    "shadow_model_digest",
+];
 /// Known or not, as the evidence has it, for what ran.
 const IMPACT: &str = "actual_impact";
 

@@ -27,14 +27,6 @@ const ORIGINAL: &[&str] = &[
     "/ml/train",
 ];
 
-/// Parts that may still be to come, and what is there once they are not.
-const TO_COME: &[(&str, &str)] = &[
-    ("export", "src/cli/export.rs"),
-    ("evidence", "src/cli/prune.rs"),
-    ("learning", "src/learning"),
-    ("http", "src/http"),
-];
-
 /// A line of a table: what was, and what shows what became of it.
 struct Line {
     original: String,
@@ -70,14 +62,6 @@ fn quoted(text: &str) -> Vec<&str> {
 
 /// Why what a line names does not show anything; `None` where it does.
 fn fault(house: &Path, shown_by: &str) -> Option<String> {
-    if let Some(part) = shown_by.strip_prefix("to come: ") {
-        let known = TO_COME.iter().find(|(name, _)| *name == part);
-        return match known {
-            Some((_, sign)) if house.join(sign).exists() => Some(format!("{part} has come: name its test")),
-            Some(_) => None,
-            None => Some(format!("no part is called {part}")),
-        };
-    }
     let [file, test] = quoted(shown_by)[..] else {
         return Some(format!("not a file and a test: {shown_by}"));
     };
@@ -112,6 +96,5 @@ fn a_test_that_is_not_there_would_be_noticed() {
     );
     assert!(fault("`tests/integration/origins.rs` `no_such_test`").is_some());
     assert!(fault("`tests/nowhere.rs` `fault`").is_some());
-    assert!(fault("to come: prose").is_some());
     assert!(fault("nothing").is_some());
 }
