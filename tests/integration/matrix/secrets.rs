@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use opspilot::store::{Batch, Reader};
+
 use super::driver::{Session, Stage};
 use super::scenario::Step;
 use super::{Answer, Prompt, Runs, See, Shell, Type};
@@ -247,7 +249,23 @@ impl Canaries {
         for file in files {
             self.assert_not_in(&file.display().to_string(), &content(&file));
         }
+        for payload in payloads(&bastion.database()) {
+            self.assert_not_in("an event", payload.as_bytes());
+        }
     }
+}
+
+/// What the events of a record hold, which is compressed in its file.
+fn payloads(database: &Path) -> Vec<String> {
+    let all = Batch {
+        events: 100_000,
+        bytes: usize::MAX,
+        payload: u32::MAX,
+    };
+    let events = Reader::open(database).unwrap().events_after(0, all).unwrap();
+    let payloads: Vec<String> = events.into_iter().filter_map(|event| event.payload).collect();
+    assert!(payloads.len() > 1, "{payloads:?}");
+    payloads
 }
 
 fn is_installed(program: &str) -> bool {
@@ -267,6 +285,7 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries
         .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
+        .filter(|path| path.is_file())
         .collect()
 }
 
