@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{ConfigArg, print};
 use crate::domain::{Decision, Level, Name};
@@ -87,16 +87,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 impl Args {
     fn filter(&self, now: Timestamp) -> LogFilter {
-        let span = SignedDuration::from_hours(24 * i64::from(self.days));
         LogFilter {
             user: self.user.clone(),
             target: self.target.clone(),
             level: self.level,
             decision: self.decision,
-            since: Some(now.saturating_sub(span).unwrap_or(Timestamp::MIN)),
-            before: None,
-            text: None,
-            limit: u32::MAX,
+            ..LogFilter::of_days(self.days, now)
         }
     }
 

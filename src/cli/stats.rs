@@ -11,15 +11,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
-use serde::Serialize;
+use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::{ConfigArg, print, table};
 use crate::domain::printable_line;
-use crate::store::{Analytics, AskedRule, DayOfConnections, Reader, StoreError};
+use crate::store::{Reader, Report, StoreError};
 use chart::Style;
 
 /// Arguments of `opspilot stats`.
@@ -39,21 +36,6 @@ pub struct Args {
     html: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigArg,
-}
-
-/// All that is told; the shape of the JSON.
-#[derive(Debug, Serialize)]
-struct Report {
-    /// Days, the last being today.
-    days: u16,
-    /// The commands of these days.
-    #[serde(flatten)]
-    analytics: Analytics,
-    /// How the questions of each rule were taken, where that was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prompts: Option<Vec<AskedRule>>,
-    /// Connections by day, newest first.
-    connections: Vec<DayOfConnections>,
 }
 
 /// Says what the record says in numbers.
@@ -79,20 +61,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn report(reader: &Reader, args: &Args, now: Timestamp) -> Result<Report, StoreError> {
-    let until = now.to_zoned(TimeZone::UTC).date();
-    let since = first_of(args.days, until);
-    let prompts = args.prompts.then(|| reader.rules_that_asked(since, until, 1));
-    Ok(Report {
-        days: args.days,
-        analytics: reader.analytics(since, until)?,
-        prompts: prompts.transpose()?,
-        connections: reader.connections(since)?,
-    })
-}
-
-/// The first of the last `days` days.
-fn first_of(days: u16, today: Date) -> Date {
-    today.saturating_sub((i32::from(days) - 1).days())
+    let mut report = reader.report(args.days, now)?;
+    if args.prompts {
+        let (since, until) = (report.analytics.since, report.analytics.until);
+        report.prompts = Some(reader.rules_that_asked(since, until, 1)?);
+    }
+    Ok(report)
 }
 
 /// Writes the whole file or none of it, readable by its owner only: it names users and targets.

@@ -18,7 +18,7 @@ use super::error::{ApiError, Fault};
 use super::metrics::Meters;
 use super::rate::Limiter;
 use super::readers::Readers;
-use super::{ask, commands, feedback, metrics, parts, sessions, train};
+use super::{analytics, ask, commands, export, feedback, metrics, sessions, status, train};
 use crate::gate::Gate;
 use crate::gateway;
 
@@ -104,9 +104,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(ask::ask))
         .routes(routes!(feedback::feedback))
         .routes(routes!(train::train))
-        .routes(routes!(parts::model_status))
-        .routes(routes!(parts::analytics))
-        .routes(routes!(parts::export))
+        .routes(routes!(status::model_status))
+        .routes(routes!(analytics::analytics))
+        .routes(routes!(export::export))
         .routes(routes!(commands::commands))
         .routes(routes!(commands::command))
         .routes(routes!(sessions::sessions))

@@ -21,16 +21,18 @@ const PIECES: usize = 4;
 /// Where `write` does not come to its end, the connection breaks off: the client never takes what came for the whole.
 pub(super) fn streamed(
     permit: OwnedSemaphorePermit,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    write: impl FnOnce(&mut Download) -> io::Result<()> + Send + 'static,
 ) -> Body {
     let (sender, pieces) = mpsc::channel(PIECES);
     spawn_blocking(move || {
-        let mut out = Pieces {
+        let mut out = Download {
             sender,
             piece: Vec::with_capacity(PIECE),
         };
-        if let Err(error) = write(&mut out).and_then(|()| out.end()) {
-            tracing::debug!(%error, "a download broke off");
+        match write(&mut out).and_then(|()| out.end()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => tracing::debug!("a client left a download"),
+            Err(error) => tracing::error!(%error, "a download broke off"),
+            Ok(()) => {}
         }
         drop(permit);
     });
@@ -47,13 +49,22 @@ enum Piece {
     End,
 }
 
-/// Gathers what is written into pieces.
-struct Pieces {
+/// What a client downloads: gathers what is written into pieces, and waits until the client has taken those before.
+pub(super) struct Download {
     sender: mpsc::Sender<Piece>,
     piece: Vec<u8>,
 }
 
-impl Pieces {
+impl Download {
+    /// # Errors
+    /// The client has gone.
+    pub(super) fn must_be_wanted(&self) -> io::Result<()> {
+        if self.sender.is_closed() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    }
+
     fn end(&mut self) -> io::Result<()> {
         self.flush()?;
         self.send(Piece::End)
@@ -65,7 +76,7 @@ impl Pieces {
     }
 }
 
-impl Write for Pieces {
+impl Write for Download {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.piece.extend_from_slice(bytes);
         if self.piece.len() >= PIECE {
@@ -122,7 +133,7 @@ mod tests {
     /// What comes of a body that `write` makes; `None` where it breaks off.
     async fn body(write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static) -> Option<Vec<u8>> {
         let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        let bytes = to_bytes(streamed(permit, write), usize::MAX).await;
+        let bytes = to_bytes(streamed(permit, |out| write(out)), usize::MAX).await;
         bytes.ok().map(Vec::from)
     }
 
@@ -144,5 +155,24 @@ mod tests {
         };
         assert_eq!(body(fails).await, None);
         assert_eq!(body(|_| panic!("a defect")).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_goes_is_noticed_before_anything_is_sent_and_frees_its_place() {
+        let places = Arc::new(Semaphore::new(1));
+        let permit = places.clone().acquire_owned().await.unwrap();
+        let (sender, mut is_wanted) = mpsc::channel(2);
+        let (go_on, waits) = std::sync::mpsc::channel();
+        let body = streamed(permit, move |out| {
+            sender.blocking_send(out.must_be_wanted().is_ok()).unwrap();
+            waits.recv().unwrap();
+            sender.blocking_send(out.must_be_wanted().is_ok()).unwrap();
+            Ok(())
+        });
+        assert_eq!(is_wanted.recv().await, Some(true));
+        drop(body);
+        go_on.send(()).unwrap();
+        assert_eq!(is_wanted.recv().await, Some(false));
+        places.acquire().await.unwrap().forget();
     }
 }

@@ -50,9 +50,6 @@ pub(super) enum ApiError {
     /// The request did not come whole, or its answer did not come about, in time.
     #[error("the request took too long")]
     TooSlow,
-    /// What would answer is not part of this program.
-    #[error("this bastion cannot do that yet: {0}")]
-    NotBuilt(&'static str),
     /// The record cannot be asked.
     #[error("the record cannot be used now; the bastion's log says why")]
     Store(#[from] StoreError),
@@ -85,7 +82,6 @@ impl ApiError {
             Self::Conflict(_) => StatusCode::CONFLICT,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::NotBuilt(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Busy | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Recording(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -105,7 +101,6 @@ impl ApiError {
             Self::TooMany(_) => "rate_limited",
             Self::Busy => "busy",
             Self::TooSlow => "timeout",
-            Self::NotBuilt(_) => "not_implemented",
             Self::Store(_) => "record_unavailable",
             Self::Recording(_) | Self::Internal(_) => "internal",
         }

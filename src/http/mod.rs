@@ -3,23 +3,25 @@
 //! Nobody runs a command over HTTP. Every request but `/healthz` and `/openapi.json` shows a token, which belongs to a configured
 //! user and may do what its scopes say and that user may do. Connections, requests, bodies and times are bounded.
 
+mod analytics;
 mod api;
 mod ask;
 mod auth;
 mod body;
 mod commands;
 mod error;
+mod export;
 mod extract;
 mod feedback;
 mod listen;
 mod metrics;
-mod parts;
 mod rate;
 mod readers;
 mod secret;
 mod server;
 mod sessions;
 mod stall;
+mod status;
 mod tls;
 mod train;
 

@@ -141,7 +141,7 @@ fn put_in_place(draft: NamedTempFile, file: &Path, existing: Existing) -> Result
 }
 
 /// Where the file is; what is written relative to nothing is here.
-fn directory(file: &Path) -> &Path {
+pub(super) fn directory(file: &Path) -> &Path {
     match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

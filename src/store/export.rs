@@ -7,6 +7,7 @@ mod cells;
 mod lines;
 mod safe;
 mod sheet;
+mod spool;
 
 use std::io::{self, Write};
 use std::ops::RangeInclusive;
@@ -20,6 +21,7 @@ use crate::risk::features;
 use cells::{Columns, Naming, Table};
 use lines::Lines;
 use sheet::Sheet;
+pub use spool::Spool;
 
 /// Rows between two calls of the watcher.
 const WATCHED_ROWS: u64 = 1024;

@@ -61,7 +61,7 @@ use uuid::Uuid;
 
 pub use analytics::{
     Analytics, ByDecision, ByImpact, ByLevel, Confirmations, Counts, Day, Forecasts, Hour, Impacts, Outcomes,
-    Questions, Top, TopPattern,
+    Questions, Report, Top, TopPattern,
 };
 pub use asked::AskedRule;
 pub use backup::{BackedUp, Existing};
@@ -71,7 +71,7 @@ pub use change::{
 };
 pub use door::{ConnectionCounts, DayOfConnections};
 pub use error::StoreError;
-pub use export::{Export, ExportError, Exported, FeatureList, Format, Progress};
+pub use export::{Export, ExportError, Exported, FeatureList, Format, Progress, Spool};
 pub use feedback::{Comment, CommentError, Feedback, Rater};
 pub use head::{ExportedHead, HeadError};
 pub use keeper::{BackupPlan, keep};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Row, params_from_iter};
 use serde::Serialize;
@@ -63,6 +63,19 @@ impl Default for LogFilter {
             before,
             text,
             limit: 50,
+        }
+    }
+}
+
+impl LogFilter {
+    /// Every command of the last `days` times 24 hours.
+    #[must_use]
+    pub fn of_days(days: u16, now: Timestamp) -> Self {
+        let span = SignedDuration::from_hours(24 * i64::from(days));
+        Self {
+            since: Some(now.saturating_sub(span).unwrap_or(Timestamp::MIN)),
+            limit: u32::MAX,
+            ..Self::default()
         }
     }
 }

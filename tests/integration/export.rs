@@ -214,6 +214,8 @@ fn hostile_text_in_other_columns_comes_out_harmless() {
     let mut world = World::new();
     assert_eq!(world.alice().run("echo one").code, 0);
     world.bastion.row();
+    let rated = world.bastion.opspilot(&["feedback", "1", "--rating", "3"]);
+    assert!(rated.status.success(), "{rated:?}");
     assert_eq!(world.bastion.stop(), 0);
     let database = Connection::open(world.bastion.database()).unwrap();
     database.pragma_update(None, "ignore_check_constraints", true).unwrap();

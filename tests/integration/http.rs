@@ -1,6 +1,7 @@
 //! The HTTP API: what it answers about what real sessions left on record, and what it changes.
 
 mod attack;
+mod export;
 mod tls;
 
 use opspilot::learning::Queue;
@@ -306,10 +307,23 @@ fn a_training_is_asked_for_once_at_a_time() {
 }
 
 #[test]
-fn what_is_not_built_says_so() {
+fn the_record_in_numbers_is_told_as_on_the_command_line() {
     let api = api();
-    for path in ["/analytics?days=7", "/export?format=csv"] {
-        assert_eq!(api.get(0, path).fault(), (501, "not_implemented".to_owned()), "{path}");
+    assert_eq!(api.world.alice().run("true").code, 0);
+    assert_eq!(api.world.bastion.ssh("bob@web-1").run("false").code, 1);
+    api.world.bastion.rows(2);
+    // Connections are counted a moment after they were made.
+    let numbers = eventually("both to say the same", || {
+        let said = api.world.bastion.opspilot(&["stats", "--days", "2", "--json"]);
+        let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+        (api.get(0, "/analytics?days=2").json() == said).then_some(said)
+    });
+    assert_eq!((&numbers["total_commands"], &numbers["days"]), (&json!(2), &json!(2)));
+    assert_eq!(numbers["success_rate"], 0.5);
+    assert_eq!(api.get(0, "/analytics").json()["days"], 30);
+    for span in ["0", "3651", "70000", "-1", "x", ""] {
+        let answer = api.get(0, &format!("/analytics?days={span}"));
+        assert_eq!(answer.fault(), (400, "invalid".to_owned()), "{span}");
     }
 }
 

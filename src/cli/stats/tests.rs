@@ -63,13 +63,6 @@ const PLAIN: Style = Style {
     colour: false,
 };
 
-#[test]
-fn today_is_one_of_the_days() {
-    let today = date(2026, 11, 22);
-    assert_eq!(first_of(1, today), today);
-    assert_eq!(first_of(30, today), date(2026, 10, 24));
-}
-
 #[tokio::test]
 async fn the_json_has_every_number_under_its_name() {
     let fixture = recorded().await;

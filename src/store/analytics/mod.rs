@@ -3,6 +3,7 @@
 //! ARCHITECTURE.md ("Numbers") defines each. What is not known is counted as that, and in no other number.
 
 mod median;
+mod report;
 mod standing;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde::Serialize;
 use super::{Reader, StoreError, question};
 use crate::domain::{Impact, Level};
 use median::Median;
+pub use report::Report;
 use standing::{Cell, known};
 
 /// How many patterns, users and targets are told.

@@ -61,6 +61,16 @@ impl Bastion {
         self.dir.path().join("state/opspilot.db")
     }
 
+    /// How many files it holds open beside its record that have no name.
+    pub(crate) fn unnamed_files(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.daemon.id())).unwrap();
+        // One may be closed while this looks.
+        let files = open.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+        let state = self.dir.path().join("state");
+        let is_unnamed = |file: &PathBuf| file.starts_with(&state) && file.to_string_lossy().ends_with(" (deleted)");
+        files.filter(is_unnamed).count()
+    }
+
     /// Everything that the daemon has logged.
     pub(crate) fn log(&self) -> String {
         log(self.dir.path())

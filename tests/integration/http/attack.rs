@@ -62,6 +62,9 @@ fn a_token_does_what_its_scopes_say_until_it_expires_is_revoked_or_loses_its_use
     assert_eq!(api.get(0, "/metrics").status, 200);
     assert_eq!(api.get(0, "/commands").fault(), (403, "scope_missing".to_owned()));
     assert_eq!(api.post(0, "/ask", "{}").fault(), (403, "scope_missing".to_owned()));
+    for path in ["/analytics", "/export"] {
+        assert_eq!(api.get(0, path).fault(), (403, "scope_missing".to_owned()), "{path}");
+    }
     eventually("the other token to expire", || {
         (api.get(1, "/commands").status == 401).then_some(())
     });
