@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::{self, Config, ConfigErrors};
-use crate::control::Keeper;
+use crate::control::{Keeper, Retention};
 
 pub mod backup;
 pub mod check;
@@ -143,7 +143,7 @@ impl ConfigArg {
 
 /// Whoever can change the record now.
 pub(crate) fn keeper(config: &Config) -> Keeper {
-    Keeper::new(&config.server.state_dir, &config.store.path)
+    Keeper::new(&config.server.state_dir, &config.store.path, Retention::of(config))
 }
 
 /// Writes to standard output; a reader who has seen enough (`| head`) is no error.

@@ -1,13 +1,11 @@
 //! `opspilot prune`: erases what has been kept for long enough, or what one user did.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use jiff::Timestamp;
-
-use super::{ConfigArg, print, table, upkeep};
+use super::{ConfigArg, keeper, print, table};
 use crate::domain::Name;
-use crate::store::{Prune, Store};
+use crate::store::Pruned;
 
 /// Arguments of `opspilot prune`.
 #[derive(Debug, clap::Args)]
@@ -15,7 +13,7 @@ pub struct Args {
     /// Keep what is not older than so many days [default: with --user nothing, otherwise what the configuration says]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(0..=36_500))]
     keep_days: Option<u32>,
-    /// Erase only what this user did; without --keep-days, forget the user
+    /// Erase only what this user did; without --keep-days, forget the user: tokens and ratings go too
     #[arg(long, value_name = "USER")]
     user: Option<Name>,
     /// Print JSON
@@ -25,43 +23,40 @@ pub struct Args {
     config: ConfigArg,
 }
 
-/// Erases, and says how much that was.
+/// Erases, by the daemon where one serves, and says how much that was.
 ///
 /// # Errors
-/// The configuration cannot be read, or the record not be written; where the daemon runs, that is because it is in use.
+/// The configuration cannot be read, the record not be written, or something is being erased already.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let settings = args.config.load()?.store;
-    let now = Timestamp::now();
-    let prune = match (args.keep_days, args.user) {
-        (None, None) if settings.retention_days.is_none() => {
-            bail!("store.retention_days is 0: everything is kept; say --keep-days or --user")
-        }
-        (None, None) => upkeep::due(&settings, now),
-        (days, user) => {
-            let before = days.map(|days| upkeep::days_before(now, days));
-            Prune {
-                before,
-                recordings_before: before,
-                user,
-            }
-        }
-    };
-    let store = Store::open(&settings.path)?;
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    let pruned = runtime.block_on(async {
-        let pruned = store.prune(prune, upkeep::remover(&settings)).await;
-        store.close().await;
-        pruned
-    })?;
+    let pruned = keeper(&args.config.load()?).prune(args.keep_days, args.user)?;
     print(|out| {
         if args.json {
-            return table::json(out, &pruned);
+            table::json(out, &pruned)
+        } else {
+            report(out, &pruned)
         }
-        writeln!(
-            out,
-            "Erased {} payloads and {} recordings.",
-            pruned.payloads, pruned.recordings
-        )
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn report(out: &mut dyn Write, pruned: &Pruned) -> io::Result<()> {
+    writeln!(
+        out,
+        "Erased {} payloads and {} recordings.",
+        pruned.payloads, pruned.recordings
+    )?;
+    if let Some(place) = &pruned.waits_for {
+        writeln!(
+            out,
+            "What else is old enough stays until it is shipped to {place}, or that is configured no longer."
+        )?;
+    }
+    if pruned.answers_left > 0 {
+        writeln!(
+            out,
+            "{} commands of others still name this user as who answered for them; that goes with these commands.",
+            pruned.answers_left
+        )?;
+    }
+    Ok(())
 }

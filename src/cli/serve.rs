@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::StoreSettings;
-use crate::control::Socket;
+use crate::control::{Retention, Socket};
 use crate::gate::{Engine, EngineError, Gate};
 use crate::gateway::{Control, Gateway};
 use crate::http;
@@ -96,7 +96,11 @@ async fn serve(file: PathBuf, gate: Arc<Gate>, mut shipping: Shipping) -> anyhow
     notify(&[NotifyState::Ready]);
     let upkeep = tokio::spawn(upkeep::run(gate.clone()));
     let asked = CancellationToken::new();
-    let answering = tokio::spawn(socket.serve(gate.store().clone(), asked.clone()));
+    let retention = {
+        let gate = gate.clone();
+        move || Retention::of(&gate.engine().config)
+    };
+    let answering = tokio::spawn(socket.serve(gate.store().clone(), retention, asked.clone()));
     let serving = async { tokio::join!(gateway.serve(drain.clone()), http.serve(drain.clone())) };
     tokio::pin!(serving);
     loop {

@@ -4,20 +4,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::config::StoreSettings;
+use crate::control::Retention;
 use crate::domain::Seal;
 use crate::gate::Gate;
 use crate::recording;
-use crate::store::{Prune, RemoveFile, SealedRecording, Store, StoreError};
+use crate::store::{Pruned, SealedRecording, Store, StoreError};
 
 /// How much may be rewritten without the key, at most.
 const SIGN_EVERY: Duration = Duration::from_mins(1);
 /// How often what has been kept for long enough is looked for.
 const PRUNE_EVERY: Duration = Duration::from_hours(24);
+/// How long it waits where something else is being erased.
+const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 /// Sees to the record until it is stopped. What fails is logged and done again the next time.
 pub(super) async fn run(gate: Arc<Gate>) {
@@ -49,41 +52,32 @@ async fn erase_daily(gate: Arc<Gate>) {
     let mut prune = interval(PRUNE_EVERY);
     loop {
         prune.tick().await;
-        let settings = gate.engine().config.store.clone();
-        let due = due(&settings, Timestamp::now());
-        match gate.store().prune(due, remover(&settings)).await {
-            Ok(pruned) => tracing::info!(
-                pruned.payloads,
-                pruned.recordings,
-                "erased what was kept for long enough"
-            ),
-            Err(error) => tracing::error!(%error, "cannot erase what has been kept for long enough"),
+        erase_due(&gate).await;
+    }
+}
+
+/// Erases what has been kept for long enough, once nothing else is being erased.
+async fn erase_due(gate: &Gate) {
+    loop {
+        let retention = Retention::of(&gate.engine().config);
+        let due = retention.due(Timestamp::now());
+        match gate.store().prune(due, retention.remover()).await {
+            Err(StoreError::Pruning) => sleep(ASK_AGAIN).await,
+            Err(error) => return tracing::error!(%error, "cannot erase what has been kept for long enough"),
+            Ok(pruned) => return report(&pruned),
         }
     }
 }
 
-/// What the settings let go of at this moment.
-pub(super) fn due(settings: &StoreSettings, now: Timestamp) -> Prune {
-    Prune {
-        before: settings.retention_days.map(|days| days_before(now, days)),
-        recordings_before: settings.recordings_retention_days.map(|days| days_before(now, days)),
-        user: None,
+fn report(pruned: &Pruned) {
+    tracing::info!(
+        pruned.payloads,
+        pruned.recordings,
+        "erased what was kept for long enough"
+    );
+    if let Some(place) = &pruned.waits_for {
+        tracing::warn!(%place, "what was kept for long enough stays: it is not shipped there yet");
     }
-}
-
-/// The moment so many days before; the first there is where that is too far.
-pub(super) fn days_before(now: Timestamp, days: u32) -> Timestamp {
-    now.checked_sub(SignedDuration::from_hours(i64::from(days) * 24))
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
-/// What removes the files of recordings; `None` where it is not known where they are.
-pub(super) fn remover(settings: &StoreSettings) -> Option<RemoveFile> {
-    let directory = settings.recordings.clone()?;
-    Some(Arc::new(move |name: &str| {
-        let path = recording::locate(&directory, name).map_err(std::io::Error::other)?;
-        recording::remove(&path)
-    }))
 }
 
 /// Seals recordings that a crash cut as they are found, so that they cannot be changed from then on.
@@ -110,17 +104,4 @@ fn seal_found(directory: &Path, found: &SealedRecording) -> Result<Seal, String>
     let path = recording::locate(directory, &found.path).map_err(|error| error.to_string())?;
     recording::check(&path, found.seal.as_ref(), false).map_err(|error| error.to_string())?;
     recording::seal(&path).map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_counted_back_from_the_moment() {
-        let now = "2026-11-22T12:00:00Z".parse().unwrap();
-        assert_eq!(days_before(now, 365), "2025-11-22T12:00:00Z".parse().unwrap());
-        assert_eq!(days_before(now, 0), now);
-        assert!(days_before(now, u32::MAX) <= Timestamp::UNIX_EPOCH);
-    }
 }

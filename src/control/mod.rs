@@ -7,11 +7,13 @@ mod client;
 mod error;
 mod keeper;
 mod protocol;
+mod retention;
 mod socket;
 
 pub use error::ControlError;
 pub use keeper::Keeper;
 pub use protocol::{Answer, Request};
+pub use retention::Retention;
 pub use socket::Socket;
 
 use std::path::{Path, PathBuf};
@@ -32,10 +34,12 @@ enum Refusal {
     Comment(#[from] CommentError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("store.retention_days is 0: everything is kept; say --keep-days or --user")]
+    EverythingIsKept,
 }
 
 /// Does what an account of this host asks for, wherever the record is open.
-async fn carry_out(store: &Store, uid: u32, request: Request) -> Result<Answer, Refusal> {
+async fn carry_out(store: &Store, retention: &Retention, uid: u32, request: Request) -> Result<Answer, Refusal> {
     let (by, at) = (Rater::Local { uid }, Timestamp::now());
     match request {
         Request::Ready => return Ok(Answer::Ready),
@@ -62,6 +66,11 @@ async fn carry_out(store: &Store, uid: u32, request: Request) -> Result<Answer, 
             store.revoke_token(Revocation { id, at, by }).await?;
         }
         Request::EndTraining(end) => store.end_training(*end).await?,
+        Request::Prune { keep_days, user } => {
+            let wanted = retention.wanted(keep_days, user, at);
+            let prune = wanted.ok_or(Refusal::EverythingIsKept)?;
+            return Ok(Answer::Pruned(store.prune(prune, retention.remover()).await?));
+        }
     }
     Ok(Answer::Noted)
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
 use super::ControlError;
-use crate::domain::{CommandId, Rating};
-use crate::store::{TokenGrant, TokenId, TrainingEnd};
+use crate::domain::{CommandId, Name, Rating};
+use crate::store::{Pruned, TokenGrant, TokenId, TrainingEnd};
 
 /// Longest request, bytes with its newline.
 pub(super) const MAX_REQUEST: usize = 64 * 1024;
@@ -42,6 +42,13 @@ pub enum Request {
     },
     /// To record how an attempt to train a forest ended.
     EndTraining(Box<TrainingEnd>),
+    /// To erase: what is due where nothing is said. May take minutes, and goes on where nobody waits for the answer.
+    Prune {
+        /// What is not older than so many days stays.
+        keep_days: Option<u32>,
+        /// Only what this user did; without `keep_days`, all that names them.
+        user: Option<Name>,
+    },
 }
 
 /// What came of a request that was carried out.
@@ -52,6 +59,8 @@ pub enum Answer {
     Noted,
     /// Changes can be asked for.
     Ready,
+    /// So much was erased.
+    Pruned(Pruned),
 }
 
 /// The line that answers.
@@ -84,6 +93,7 @@ impl Request {
             Self::AddToken(_) => "add_token",
             Self::RevokeToken { .. } => "revoke_token",
             Self::EndTraining(_) => "end_training",
+            Self::Prune { .. } => "prune",
         }
     }
 

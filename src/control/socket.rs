@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::protocol::{Reply, Request, RequestError, line};
-use super::{ControlError, carry_out, socket_path};
+use super::{ControlError, Retention, carry_out, socket_path};
 use crate::store::Store;
 
 /// Who is served at once; others wait to be accepted.
@@ -73,8 +73,15 @@ impl Socket {
         })
     }
 
-    /// Answers until `stop` is cancelled, then lets what is being carried out end.
-    pub async fn serve(self, store: Store, stop: CancellationToken) {
+    /// Answers until `stop` is cancelled, then lets what is being carried out end. What is erased is for the retention to say
+    /// that is in force when it is asked for.
+    pub async fn serve(
+        self,
+        store: Store,
+        retention: impl Fn() -> Retention + Send + Sync + 'static,
+        stop: CancellationToken,
+    ) {
+        let retention = Arc::new(retention);
         let (places, tasks) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), TaskTracker::new());
         loop {
             let arrived = tokio::select! {
@@ -83,9 +90,9 @@ impl Socket {
             };
             match arrived {
                 Ok((stream, place)) => {
-                    let store = store.clone();
+                    let (store, retention) = (store.clone(), Arc::clone(&retention));
                     tasks.spawn(async move {
-                        attend(stream, &store).await;
+                        attend(stream, &store, &*retention).await;
                         drop(place);
                     });
                 }
@@ -146,10 +153,10 @@ fn remove_socket(path: &Path, failed: impl Fn(io::Error) -> ControlError) -> Res
 }
 
 /// Hears one request, does it, and answers.
-async fn attend(mut stream: UnixStream, store: &Store) {
+async fn attend(mut stream: UnixStream, store: &Store, retention: &(impl Fn() -> Retention + Sync)) {
     let reply = match stream.peer_cred() {
         Ok(peer) if may_ask(peer.uid(), rustix::process::geteuid().as_raw()) => {
-            answer(&mut stream, store, peer.uid()).await
+            answer(&mut stream, store, retention, peer.uid()).await
         }
         Ok(peer) => {
             tracing::warn!(uid = peer.uid(), "turned away from the control socket");
@@ -172,14 +179,19 @@ fn may_ask(peer: u32, own: u32) -> bool {
     peer == 0 || peer == own
 }
 
-async fn answer(stream: &mut UnixStream, store: &Store, uid: u32) -> Reply {
+async fn answer(
+    stream: &mut UnixStream,
+    store: &Store,
+    retention: &(impl Fn() -> Retention + Sync),
+    uid: u32,
+) -> Reply {
     let request = match timeout(PATIENCE, Request::read(stream)).await {
         Ok(Ok(request)) => request,
         Ok(Err(error)) => return unheard(uid, &error.to_string()),
         Err(_) => return unheard(uid, &RequestError::Unfinished.to_string()),
     };
     let name = request.name();
-    match carry_out(store, uid, request).await {
+    match carry_out(store, &retention(), uid, request).await {
         Ok(answer) => {
             tracing::info!(uid, request = name, "done, as asked over the control socket");
             Reply::Done(answer)

@@ -1,17 +1,19 @@
 //! Asking at the socket, as a friend, a stranger and an attacker would.
 
 use std::fs;
+use std::io;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net;
 use std::path::Path;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +21,11 @@ use super::protocol::{MAX_REPLY, MAX_REQUEST, Reply};
 use super::socket::MAX_CONNECTIONS;
 use super::*;
 use crate::domain::CommandId;
-use crate::store::fixtures::Fixture;
-use crate::store::{Reader, TrainingEnd, TrainingOutcome};
+use crate::store::fixtures::{Fixture, exited};
+use crate::store::{
+    LogFilter, NewRecording, Reader, RecordingEnd, RecordingId, RecordingState, RemoveFile, SessionEnd, TrainingEnd,
+    TrainingOutcome,
+};
 
 /// A record with one command, and the socket beside it.
 struct Served {
@@ -36,7 +41,8 @@ impl Served {
         let id = fixture.store.record(fixture.running("reboot")).await.unwrap();
         let socket = Socket::bind(fixture.dir.path()).unwrap();
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(socket.serve(fixture.store.clone(), stop.clone()));
+        let retention = Retention::default;
+        let serving = tokio::spawn(socket.serve(fixture.store.clone(), retention, stop.clone()));
         Self {
             fixture,
             id,
@@ -227,6 +233,108 @@ async fn what_was_asked_for_is_done_for_who_does_not_wait_too() {
     assert_eq!(served.ratings()[own_account()]["rating"], 4);
 }
 
+impl Served {
+    /// Ends the session and its command, and gives it a recording, so that all of it may be erased.
+    async fn over(&self) {
+        let store = &self.fixture.store;
+        let id = RecordingId {
+            session_id: self.fixture.session,
+            channel: 1,
+        };
+        let at: Timestamp = "2026-11-22T13:40:00Z".parse().unwrap();
+        let recording = NewRecording {
+            id,
+            path: "2026-11-22/1.cast.zst".to_owned(),
+            started_at: at,
+        };
+        store.begin_recording(recording).await.unwrap();
+        let end = RecordingEnd {
+            at: Some(at),
+            bytes: Some(3),
+            sha256: Some("ab".repeat(32)),
+            state: RecordingState::Complete,
+        };
+        store.end_recording(id, end).await.unwrap();
+        store.finish(self.id, exited(0)).await.unwrap();
+        let end = SessionEnd {
+            at: Some(at),
+            reason: "the user left".to_owned(),
+        };
+        store.end_session(self.fixture.session, end).await.unwrap();
+    }
+
+    fn commands(&self) -> usize {
+        let reader = Reader::open(&self.fixture.path()).unwrap();
+        reader.log(&LogFilter::default()).unwrap().len()
+    }
+}
+
+const EVERYTHING: &[u8] = b"{\"prune\":{\"keep_days\":0}}\n";
+
+#[tokio::test]
+async fn what_is_to_go_is_erased_as_it_is_configured_or_said() {
+    let served = Served::new().await;
+    served.over().await;
+    let kept = served.say(b"{\"prune\":{}}\n").await;
+    assert!(kept.contains("everything is kept"), "{kept}");
+    let nobody = served.say(b"{\"prune\":{\"user\":\"bob\"}}\n").await;
+    assert!(nobody.starts_with("{\"done\":{\"pruned\":{\"payloads\":0,"), "{nobody}");
+    for hostile in [
+        &b"{\"prune\":{\"keep_days\":-1}}\n"[..],
+        b"{\"prune\":{\"keep_days\":0,\"recordings\":\"/\"}}\n",
+        b"{\"prune\":{\"user\":\"../..\"}}\n",
+        b"\"prune\"\n",
+    ] {
+        let answer = served.say(hostile).await;
+        assert!(answer.contains("refused"), "{answer}");
+    }
+    assert_eq!(served.commands(), 1);
+    let done = served.say(EVERYTHING).await;
+    let Reply::Done(Answer::Pruned(pruned)) = serde_json::from_str(&done).unwrap() else {
+        panic!("{done}");
+    };
+    assert!(pruned.payloads > 0, "{pruned:?}");
+    assert_eq!(served.commands(), 0);
+}
+
+#[tokio::test]
+async fn a_second_who_wants_something_erased_is_told_so_and_the_others_are_served() {
+    let served = Served::new().await;
+    served.over().await;
+    let ((began, has_begun), (go_on, may_go_on)) = (mpsc::channel(), mpsc::channel::<()>());
+    let (began, may_go_on) = (Mutex::new(began), Mutex::new(may_go_on));
+    let remove: RemoveFile = Arc::new(move |_: &str| {
+        began.lock().unwrap().send(()).unwrap();
+        may_go_on.lock().unwrap().recv().map_err(io::Error::other)
+    });
+    let prune = Retention::default().wanted(Some(0), None, Timestamp::now()).unwrap();
+    let store = served.fixture.store.clone();
+    let first = tokio::spawn(async move { store.prune(prune, Some(remove)).await.unwrap() });
+    spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
+
+    let second = served.say(EVERYTHING).await;
+    assert!(second.contains("another prune is under way"), "{second}");
+    assert_eq!(served.say(served.request(2).as_bytes()).await, "{\"done\":\"noted\"}\n");
+    go_on.send(()).unwrap();
+    let pruned = first.await.unwrap();
+    assert_eq!((pruned.recordings, served.commands()), (1, 0));
+}
+
+#[tokio::test]
+async fn what_is_being_erased_goes_on_for_who_does_not_wait() {
+    let served = Served::new().await;
+    served.over().await;
+    let mut stream = served.connect().await;
+    stream.write_all(EVERYTHING).await.unwrap();
+    drop(stream);
+    let done = async {
+        while served.commands() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(20), done).await.unwrap();
+}
+
 #[tokio::test]
 async fn the_socket_is_for_its_owner_and_goes_with_the_daemon() {
     let served = Served::new().await;
@@ -322,7 +430,7 @@ fn where_no_daemon_serves_it_is_done_here_under_the_same_lock() {
     let runtime = Runtime::new().unwrap();
     let fixture = runtime.block_on(Fixture::new());
     let id = runtime.block_on(fixture.store.record(fixture.running("ls"))).unwrap();
-    let keeper = Keeper::new(fixture.dir.path(), &fixture.path());
+    let keeper = Keeper::new(fixture.dir.path(), &fixture.path(), Retention::default());
     let locked = keeper.ask(&feedback(id, "well")).unwrap_err();
     assert!(locked.to_string().contains("another opspilot is using it"), "{locked}");
     runtime.block_on(fixture.store.close());
@@ -333,12 +441,17 @@ fn where_no_daemon_serves_it_is_done_here_under_the_same_lock() {
     let life = Reader::open(&fixture.path()).unwrap().show(id).unwrap().unwrap();
     assert_eq!(life.columns["user_feedback"], json!("well"));
     assert_eq!(life.columns["feedback_by"], json!(own_account()));
+
+    // Its command runs for all that is known, but a crash has ended it by now.
+    let pruned = keeper.prune(Some(0), None).unwrap();
+    assert!(pruned.payloads > 0, "{pruned:?}");
+    assert!(Reader::open(&fixture.path()).unwrap().show(id).unwrap().is_none());
 }
 
 #[test]
 fn where_there_is_no_record_none_is_made() {
     let dir = tempfile::tempdir().unwrap();
-    let keeper = Keeper::new(dir.path(), &dir.path().join("opspilot.db"));
+    let keeper = Keeper::new(dir.path(), &dir.path().join("opspilot.db"), Retention::default());
     let error = keeper.ask(&feedback(CommandId(1), "")).unwrap_err();
     assert!(error.to_string().contains("there is no such file"), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -26,9 +26,11 @@ enum Join {
     Greatest,
     /// JSON lists of numbers, added place by place.
     Sums,
+    /// The name of a user, which goes when they are forgotten; the rest of the row stays.
+    User,
 }
 
-use Join::{Greatest, Key, Least, Same, Sum, Sums};
+use Join::{Greatest, Key, Least, Same, Sum, Sums, User};
 
 /// A table that counts, with its columns.
 struct Aggregate {
@@ -38,7 +40,7 @@ struct Aggregate {
     user: Option<&'static [(&'static str, Option<&'static str>)]>,
 }
 
-/// Every table that counts. A table that is not here holds rows that each belong to one event.
+/// Every table that counts, and those whose rows outlive their events. A table that is not here holds rows that go with them.
 const AGGREGATES: &[Aggregate] = &[
     Aggregate {
         table: "command_patterns",
@@ -114,6 +116,26 @@ const AGGREGATES: &[Aggregate] = &[
         columns: &[("day", Key), ("first_id", Least)],
         user: None,
     },
+    Aggregate {
+        table: "training_sessions",
+        columns: &[
+            ("id", Key),
+            ("bastion_id", Same),
+            ("started_at", Same),
+            ("finished_at", Same),
+            ("requested_by", User),
+            ("outcome", Same),
+            ("installed", Same),
+            ("reason", Same),
+            ("rows_read", Same),
+            ("samples", Same),
+            ("positives", Same),
+            ("metrics", Same),
+            ("champion_digest", Same),
+            ("model_digest", Same),
+        ],
+        user: None,
+    },
 ];
 
 /// Rows of tables that count, by table: each the values of its columns in the order of [`Rows::columns`].
@@ -158,15 +180,17 @@ pub(super) fn add(connection: &Connection, carried: &Carried) -> Result<(), Stor
     Ok(())
 }
 
-/// Leaves out the rows about one user, and says whether there were any.
+/// Leaves out the rows about one user, and the user's name in others; says whether there were any.
 pub(super) fn forget(carried: &mut Carried, user: &str) -> bool {
     let mut forgotten = false;
     for aggregate in AGGREGATES {
-        if let (Some(naming), Some(rows)) = (aggregate.user, carried.get_mut(aggregate.table)) {
+        if let Some(rows) = carried.get_mut(aggregate.table) {
+            let naming = aggregate.user.unwrap_or_default();
             let columns = rows.columns.clone();
             let before = rows.rows.len();
             rows.rows.retain(|row| !names(&columns, row, naming, user));
             forgotten |= rows.rows.len() < before;
+            forgotten |= aggregate.leave_out(rows, user);
         }
     }
     forgotten
@@ -197,6 +221,22 @@ fn names(columns: &[String], row: &[Value], naming: &[(&str, Option<&str>)], use
 }
 
 impl Aggregate {
+    /// Leaves out a user's name where the row stays; says whether it was there.
+    fn leave_out(&self, rows: &mut Rows, user: &str) -> bool {
+        let is_name = |column: &String| self.columns.iter().any(|(name, join)| name == column && *join == User);
+        let places: Vec<bool> = rows.columns.iter().map(is_name).collect();
+        let mut left_out = false;
+        for row in &mut rows.rows {
+            for (cell, _) in row.iter_mut().zip(&places).filter(|(_, is_name)| **is_name) {
+                if cell.as_str() == Some(user) {
+                    *cell = Value::Null;
+                    left_out = true;
+                }
+            }
+        }
+        left_out
+    }
+
     /// The statement that adds a row of these columns; those that are not known are an error of the database.
     fn upsert(&self, columns: &[String]) -> String {
         let known = |name: &&String| self.columns.iter().any(|(known, _)| known == name);
@@ -212,13 +252,16 @@ impl Aggregate {
             .into_iter()
             .flat_map(|join| joined(join).map(move |name| self.update(name, join)))
             .collect();
+        let onto = match updates.join(", ") {
+            none if none.is_empty() => "NOTHING".to_owned(),
+            updates => format!("UPDATE SET {updates}"),
+        };
         format!(
-            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO UPDATE SET {}",
+            "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT ({}) DO {onto}",
             self.table,
             names.join(", "),
             vec!["?"; columns.len()].join(", "),
             keys.join(", "),
-            updates.join(", ")
         )
     }
 
@@ -231,7 +274,7 @@ impl Aggregate {
                 "{name} = (SELECT json_group_array(one.value + other.value) FROM json_each({table}.{name}) AS one
                  JOIN json_each(excluded.{name}) AS other ON one.key = other.key)"
             ),
-            Key | Same | Sum => format!("{name} = {name} + excluded.{name}"),
+            Key | Same | Sum | User => format!("{name} = {name} + excluded.{name}"),
         }
     }
 }

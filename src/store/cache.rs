@@ -23,6 +23,8 @@ pub(super) enum Count {
         command_hash: String,
         seen: u32,
     },
+    /// That nothing is known of a user any longer.
+    Forgotten { user: String },
 }
 
 /// The newest counts, ready for lookup while a command waits.
@@ -70,6 +72,7 @@ impl HistoryCache {
                     command_hash,
                     seen,
                 } => counts.of_user.keep(user, command_hash, seen),
+                Count::Forgotten { user } => counts.of_user.forget(&user),
             }
         }
     }
@@ -102,6 +105,12 @@ impl<V: Copy> Recent<V> {
     fn find(&self, name: &str, command_hash: &str) -> Option<V> {
         let key = (name.to_owned(), command_hash.to_owned());
         self.young.get(&key).or_else(|| self.old.get(&key)).copied()
+    }
+
+    fn forget(&mut self, forgotten: &str) {
+        for generation in [&mut self.young, &mut self.old] {
+            generation.retain(|(name, _), _| name != forgotten);
+        }
     }
 
     fn keep(&mut self, name: String, command_hash: String, value: V) {

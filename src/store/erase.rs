@@ -3,12 +3,16 @@
 //! An erased event stays in the chain with everything but its payload, whose digest it keeps. The rows that followed from it
 //! go, and what it had added to tables that count is carried on by the event that erased it.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, named_params};
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
 use super::aggregate::{self, Carried};
-use super::chain::{hex, sha256};
+use super::chain::{COLUMNS, StoredEvent, hex, sha256};
+use super::change::Change;
+use super::{StoreError, TokenId, feedback};
+use crate::domain::CommandId;
 
 /// Why payloads are erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,20 +113,63 @@ pub(super) fn erase(connection: &Connection, erasure: &Erasure) -> Result<(), St
         "DELETE FROM recordings WHERE session_id IN (SELECT session_id FROM erased WHERE kind = 'session_began')",
         "DELETE FROM sessions WHERE id IN (SELECT session_id FROM erased WHERE kind = 'session_began')",
         "DELETE FROM system_contexts WHERE id IN (SELECT seq FROM erased WHERE kind = 'snapshot_saved')",
+        "UPDATE training_sessions SET requested_by = NULL WHERE id IN (SELECT seq FROM erased WHERE kind = 'training_ended')",
     ] {
         connection.prepare_cached(&format!("{with} {step}"))?.execute([])?;
     }
+    remove_tokens(connection)?;
+    let rated = rated(connection)?;
     connection
         .prepare_cached("UPDATE events SET payload = 'null' WHERE seq IN (SELECT seq FROM erasing)")?
         .execute([])?;
     connection.prepare_cached("DELETE FROM erasing")?.execute([])?;
-    Ok(())
+    rated.into_iter().try_for_each(|id| feedback::note_anew(connection, id))
 }
 
-/// Removes what tables that count say of a user of whom no command is left.
-pub(super) fn forget(connection: &Connection, forgotten: &Forgotten) -> Result<(), StoreError> {
+/// Removes tokens, each with all that is on record of it.
+fn remove_tokens(connection: &Connection) -> Result<(), StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM events WHERE seq IN (SELECT seq FROM erasing) AND kind IN ('token_added', 'token_revoked')"
+    );
+    let (mut added, mut revoked): (Vec<TokenId>, HashSet<TokenId>) = (Vec::new(), HashSet::new());
+    let mut events = connection.prepare_cached(&sql)?;
+    let mut events = events.query([])?;
+    while let Some(row) = events.next()? {
+        match StoredEvent::read(row)?.change()? {
+            Change::TokenAdded(token) => added.push(token.grant.id),
+            Change::TokenRevoked(revocation) => drop(revoked.insert(revocation.id)),
+            _ => {}
+        }
+    }
+    let mut remove =
+        connection.prepare_cached("DELETE FROM api_tokens WHERE id = ?1 AND (revoked_at IS NOT NULL) = ?2")?;
+    for id in added {
+        // One that was revoked meanwhile would leave the event of that behind.
+        if remove.execute((id.to_string(), revoked.remove(&id)))? != 1 {
+            return Err(StoreError::StillNeeded);
+        }
+    }
+    if revoked.is_empty() {
+        Ok(())
+    } else {
+        Err(StoreError::StillNeeded)
+    }
+}
+
+/// The commands that stay and were rated by events whose payloads go.
+fn rated(connection: &Connection) -> Result<Vec<CommandId>, StoreError> {
+    let mut rated = connection.prepare_cached(
+        "SELECT DISTINCT command_id FROM events WHERE seq IN (SELECT seq FROM erasing) AND kind = 'feedback_given'
+         AND command_id IN (SELECT id FROM command_executions)",
+    )?;
+    let rated = rated.query_map([], |row| row.get(0).map(CommandId))?;
+    Ok(rated.collect::<Result<_, _>>()?)
+}
+
+/// Removes what tables that count say of a user of whom no command is left, and gives the name where there was any.
+pub(super) fn forget(connection: &Connection, forgotten: &Forgotten) -> Result<Option<String>, StoreError> {
     let Some(user) = named(connection, forgotten)? else {
-        return Ok(());
+        return Ok(None);
     };
     let left: bool = connection
         .prepare_cached(
@@ -133,12 +180,15 @@ pub(super) fn forget(connection: &Connection, forgotten: &Forgotten) -> Result<(
     if left {
         return Err(StoreError::StillNeeded);
     }
-    aggregate::remove(connection, &user)
+    aggregate::remove(connection, &user)?;
+    Ok(Some(user))
 }
 
-/// The user who is meant, where anything is counted for one.
+/// The user who is meant, where anything is counted for one or one is there.
 fn named(connection: &Connection, forgotten: &Forgotten) -> Result<Option<String>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT name FROM user_behavior WHERE scope = 'user'")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT name FROM user_behavior WHERE scope = 'user' UNION SELECT user_id FROM sessions WHERE state = 'open'",
+    )?;
     for user in statement.query_map([], |row| row.get::<_, String>(0))? {
         let user = user?;
         if digest(&user) == forgotten.user_digest {

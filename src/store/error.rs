@@ -152,6 +152,9 @@ pub enum StoreError {
     /// What was to be erased is not over, or something that stays needs it.
     #[error("what was to be erased is not over yet, or is erased already; prune again")]
     StillNeeded,
+    /// Something is being erased.
+    #[error("another prune is under way; ask again when it has ended")]
+    Pruning,
     /// There is no such token, or it was revoked before.
     #[error("there is no token {0} that could be revoked; `opspilot token list` has those that there are")]
     NoToken(TokenId),

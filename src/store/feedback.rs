@@ -5,6 +5,7 @@ use rusqlite::{Connection, named_params};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::chain::{COLUMNS, StoredEvent};
 use super::change::Change;
 use super::sql::rfc3339;
 use super::{Store, StoreError};
@@ -178,4 +179,27 @@ pub(super) fn note(connection: &Connection, id: CommandId, given: &Feedback) -> 
     } else {
         Err(StoreError::NotRateable(id))
     }
+}
+
+/// Brings a command's columns to what is still on record of its ratings.
+pub(super) fn note_anew(connection: &Connection, id: CommandId) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "UPDATE command_executions SET
+                 feedback_rating = NULL, user_feedback = NULL, feedback_by = NULL, feedback_at = NULL, ratings = NULL
+             WHERE id = ?1",
+        )?
+        .execute([id.0])?;
+    let sql = format!(
+        "SELECT {COLUMNS} FROM events WHERE command_id = ?1 AND kind = 'feedback_given' AND payload <> 'null' ORDER BY seq"
+    );
+    let mut left = connection.prepare_cached(&sql)?;
+    let mut left = left.query([id.0])?;
+    while let Some(row) = left.next()? {
+        let event = StoredEvent::read(row)?;
+        if let Change::FeedbackGiven(_, given) = event.change()? {
+            note(connection, id, &given)?;
+        }
+    }
+    Ok(())
 }

@@ -24,6 +24,7 @@ mod export;
 mod feedback;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod forget;
 mod head;
 mod health;
 mod keeper;
@@ -56,7 +57,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::civil::Date;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use uuid::Uuid;
 
 pub use analytics::{
@@ -112,6 +113,8 @@ struct Shared {
     bastion_id: Uuid,
     last_command_id: AtomicI64,
     path: PathBuf,
+    /// Taken for as long as something is being erased.
+    pruning: Semaphore,
 }
 
 impl Store {
@@ -398,6 +401,7 @@ fn open(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -
             bastion_id,
             last_command_id,
             path: path.to_owned(),
+            pruning: Semaphore::new(1),
         }),
     })
 }

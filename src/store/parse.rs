@@ -6,11 +6,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::RecordingId;
 use super::chain::StoredEvent;
 use super::change::{Change, RecordingEnd};
 use super::door::ConnectionCounts;
-use super::signing;
+use super::{RecordingId, StoreError, signing};
 use crate::domain::{CommandId, Seal, SessionId};
 
 /// An event that this version cannot read as a change; why, in plain words.
@@ -64,6 +63,16 @@ impl Change {
             "token_revoked" => Ok(Self::TokenRevoked(payload(event)?)),
             _ => statement(kind, event),
         }
+    }
+}
+
+impl StoredEvent {
+    /// The change that it is about, where that must be known to go on.
+    pub(super) fn change(&self) -> Result<Change, StoreError> {
+        Change::parse(self).map_err(|error| StoreError::Unreadable {
+            seq: self.seq,
+            reason: error.to_string(),
+        })
     }
 }
 

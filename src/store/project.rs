@@ -42,8 +42,11 @@ pub(super) fn project(
         Change::RecordingRemoved(id, at) => remove_recording(connection, *id, *at).map(|()| Vec::new()),
         Change::HeadSigned => Ok(Vec::new()),
         Change::Erased(erasure) => erase::erase(connection, erasure).map(|()| Vec::new()),
-        Change::UserForgotten(forgotten) => erase::forget(connection, forgotten).map(|()| Vec::new()),
-        Change::TrainingEnded(end) => training::add(connection, bastion_id, end).map(|()| Vec::new()),
+        Change::UserForgotten(forgotten) => {
+            let forgotten = erase::forget(connection, forgotten)?;
+            Ok(forgotten.map(|user| Count::Forgotten { user }).into_iter().collect())
+        }
+        Change::TrainingEnded(end) => training::add(connection, bastion_id, seq, end).map(|()| Vec::new()),
         Change::TokenAdded(token) => tokens::add(connection, token).map(|()| Vec::new()),
         Change::TokenRevoked(revocation) => tokens::revoke(connection, revocation).map(|()| Vec::new()),
     }

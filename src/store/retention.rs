@@ -8,14 +8,12 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Params, params};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
-use super::aggregate;
 use super::chain::{COLUMNS, StoredEvent};
 use super::change::Change;
 use super::erase::{Erasure, Forgotten, Why, ranges};
-use super::head;
 use super::schema::Place;
 use super::scratch::Scratch;
 use super::sql::rfc3339;
@@ -23,7 +21,7 @@ use super::{RecordingId, Store, StoreError};
 use crate::domain::{Name, SessionId};
 
 /// Commands, sessions or snapshots that are erased in one step: bounds how long others wait for its commit.
-const STEP: i64 = 128;
+pub(super) const STEP: i64 = 128;
 /// Counts of connections that are erased in one step: each is one small event.
 const COUNTS_STEP: i64 = 512;
 /// Recordings that are removed in one step.
@@ -43,26 +41,34 @@ pub struct Prune {
     pub recordings_before: Option<Timestamp>,
     /// Only what this user did.
     pub user: Option<Name>,
+    /// Places that events are sent to: what is erased by its age alone waits until each of them has it. One that was never
+    /// served has nothing.
+    pub ships: Vec<Name>,
 }
 
 /// What was erased.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {
     /// Payloads of events.
     pub payloads: i64,
     /// Files of recordings.
     pub recordings: i64,
+    /// The place that does not have yet what else is old enough; `None` where there is none.
+    pub waits_for: Option<Name>,
+    /// Answers in which a user who was forgotten is still named: to questions about commands of others.
+    pub answers_left: i64,
 }
 
 impl Store {
     /// Erases what `prune` names. Open sessions and commands stay, and what they need. Stopped at any moment, what was done is
     /// done and the rest is left for the next time. `remove` removes the files of recordings; without it, they stay with
-    /// their sessions. A user without `before` is forgotten in the tables that count as well.
+    /// their sessions. A user without `before` is forgotten: in the tables that count, and where others' rows name them.
     ///
     /// # Errors
-    /// [`StoreError::StillNeeded`] where something began meanwhile, [`StoreError::Unreadable`],
-    /// [`StoreError::Recording`], and as [`Store::record`].
+    /// [`StoreError::Pruning`] where another prune is under way, [`StoreError::StillNeeded`] where something is open or began
+    /// meanwhile, [`StoreError::Unreadable`], [`StoreError::Recording`], and as [`Store::record`].
     pub async fn prune(&self, prune: Prune, remove: Option<RemoveFile>) -> Result<Pruned, StoreError> {
+        let _only_one = self.shared.pruning.try_acquire().map_err(|_| StoreError::Pruning)?;
         let mut pruned = Pruned::default();
         let is_whole = prune.before.is_none();
         let user = prune.user.clone();
@@ -73,19 +79,34 @@ impl Store {
         }
         (finder, pruned.payloads) = self.erase_all(finder, Finder::next).await?;
         if let Some(user) = user.filter(|_| is_whole) {
-            self.write(Change::UserForgotten(Forgotten::new(user.as_str()))).await?;
-            (_, _) = self.erase_all(finder, Finder::next_naming).await?;
+            let named;
+            (finder, named) = self.forget(finder, &user).await?;
+            pruned.payloads += named;
+            (finder, pruned.answers_left) = finder.ask(Finder::answers_left).await?;
         }
+        (_, pruned.waits_for) = finder.ask(Finder::waits_for).await?;
         Ok(pruned)
+    }
+
+    /// Leaves out a user of whom nothing else is left, and says how many payloads that took.
+    async fn forget(&self, finder: Finder, user: &Name) -> Result<(Finder, i64), StoreError> {
+        let (finder, tokens) = self.erase_all(finder, Finder::next_tokens).await?;
+        let (finder, said) = self.erase_all(finder, Finder::next_said).await?;
+        self.write(Change::UserForgotten(Forgotten::new(user.as_str()))).await?;
+        let (finder, _) = self.erase_all(finder, Finder::next_naming).await?;
+        Ok((finder, tokens + said))
     }
 
     pub(super) async fn finder(&self, prune: Prune) -> Result<Finder, StoreError> {
         let store = self.clone();
         let opened = spawn_blocking(move || {
+            let reader = store.reader()?;
             Ok(Finder {
-                live: store.reader()?.connection,
+                shipped: reader.shipped_to_all(&prune.ships)?,
+                live: reader.connection,
                 scratch: Scratch::new(Place::Memory)?,
                 prune,
+                said: Cell::new(0),
                 forgotten: Cell::new(0),
             })
         });
@@ -172,12 +193,16 @@ type Next = fn(&Finder) -> Result<Option<Erasure>, StoreError>;
 
 /// Finds what is to be erased, over a connection of its own.
 pub(super) struct Finder {
-    live: Connection,
+    pub(super) live: Connection,
     /// Where what is erased is projected once more, to see what it had added.
     scratch: Scratch,
     prune: Prune,
+    /// The place that is least far, and up to which event it has everything; `None` where there is no place.
+    shipped: Option<(Name, i64)>,
+    /// Up to here nothing that was said is the user's any longer.
+    pub(super) said: Cell<i64>,
     /// Up to here no erasure names the user any longer.
-    forgotten: Cell<i64>,
+    pub(super) forgotten: Cell<i64>,
 }
 
 impl Finder {
@@ -201,12 +226,26 @@ impl Finder {
         Ok(None)
     }
 
+    /// The last event that may be erased: what a place has not yet stays, unless somebody asked for a user to be erased.
+    fn last(&self) -> i64 {
+        let shipped = self.shipped.as_ref().filter(|_| self.prune.user.is_none());
+        shipped.map_or(i64::MAX, |(_, seq)| *seq)
+    }
+
+    /// The place that keeps what is old enough from being erased.
+    fn waits_for(&self) -> Result<Option<Name>, StoreError> {
+        let sql = "SELECT at < ?2 FROM events WHERE seq > ?1 ORDER BY seq LIMIT 1";
+        let is_old: Vec<bool> = self.column(sql, params![self.last(), self.before()])?;
+        let waits = self.prune.before.is_some() && is_old.contains(&true);
+        Ok(self.shipped.as_ref().filter(|_| waits).map(|(place, _)| place.clone()))
+    }
+
     /// The latest moment of what is erased by its age, as it sorts in columns.
     fn before(&self) -> String {
         self.prune.before.map_or_else(|| "9".to_owned(), rfc3339)
     }
 
-    fn user(&self) -> Option<&str> {
+    pub(super) fn user(&self) -> Option<&str> {
         self.prune.user.as_ref().map(Name::as_str)
     }
 
@@ -217,9 +256,10 @@ impl Finder {
         };
         let sql = format!(
             "SELECT id FROM command_executions AS this WHERE {whose} AND state NOT IN ('held', 'running')
-             AND NOT EXISTS (SELECT 1 FROM command_executions WHERE parent_id = this.id) LIMIT ?3"
+             AND NOT EXISTS (SELECT 1 FROM command_executions WHERE parent_id = this.id)
+             AND NOT EXISTS (SELECT 1 FROM events WHERE command_id = this.id AND seq > ?4) LIMIT ?3"
         );
-        let ids: Vec<i64> = self.column(&sql, params![self.before(), self.user(), STEP])?;
+        let ids: Vec<i64> = self.column(&sql, params![self.before(), self.user(), STEP, self.last()])?;
         self.events("command_id", ids)
     }
 
@@ -231,9 +271,10 @@ impl Finder {
         let sql = format!(
             "SELECT id FROM sessions AS this WHERE {whose} AND ifnull(ended_at, started_at) < ?1 AND state <> 'open'
              AND NOT EXISTS (SELECT 1 FROM command_executions WHERE session_id = this.id)
-             AND NOT EXISTS (SELECT 1 FROM recordings WHERE session_id = this.id AND removed_at IS NULL) LIMIT ?3"
+             AND NOT EXISTS (SELECT 1 FROM recordings WHERE session_id = this.id AND removed_at IS NULL)
+             AND NOT EXISTS (SELECT 1 FROM events WHERE command_id IS NULL AND session_id = this.id AND seq > ?4) LIMIT ?3"
         );
-        let ids: Vec<String> = self.column(&sql, params![self.before(), self.user(), STEP])?;
+        let ids: Vec<String> = self.column(&sql, params![self.before(), self.user(), STEP, self.last()])?;
         self.events("command_id IS NULL AND session_id", ids)
     }
 
@@ -242,8 +283,9 @@ impl Finder {
         if self.prune.before.is_none() || self.prune.user.is_some() {
             return Ok(Vec::new());
         }
-        let sql = "SELECT id FROM (SELECT id, taken_at FROM system_contexts ORDER BY id LIMIT ?2) WHERE taken_at < ?1";
-        let ids: Vec<i64> = self.column(sql, params![self.before(), STEP])?;
+        let sql = "SELECT id FROM (SELECT id, taken_at FROM system_contexts ORDER BY id LIMIT ?2)
+                   WHERE taken_at < ?1 AND id <= ?3";
+        let ids: Vec<i64> = self.column(sql, params![self.before(), STEP, self.last()])?;
         self.events("seq", ids)
     }
 
@@ -253,8 +295,8 @@ impl Finder {
             return Ok(Vec::new());
         }
         let sql = "SELECT seq FROM (SELECT seq, at FROM events WHERE kind = 'connections_counted' AND payload <> 'null'
-                   ORDER BY seq LIMIT ?2) WHERE at < ?1";
-        let ids: Vec<i64> = self.column(sql, params![self.before(), COUNTS_STEP])?;
+                   ORDER BY seq LIMIT ?2) WHERE at < ?1 AND seq <= ?3";
+        let ids: Vec<i64> = self.column(sql, params![self.before(), COUNTS_STEP, self.last()])?;
         self.events("seq", ids)
     }
 
@@ -280,7 +322,11 @@ impl Finder {
         Ok(events)
     }
 
-    fn column<T: rusqlite::types::FromSql>(&self, sql: &str, values: impl Params) -> Result<Vec<T>, StoreError> {
+    pub(super) fn column<T: rusqlite::types::FromSql>(
+        &self,
+        sql: &str,
+        values: impl Params,
+    ) -> Result<Vec<T>, StoreError> {
         let mut statement = self.live.prepare_cached(sql)?;
         let values = statement
             .query_map(values, |row| row.get(0))?
@@ -291,11 +337,21 @@ impl Finder {
     /// The erasure of these events, with what they had added: what a record of them alone comes to.
     fn erasure(&self, events: &[StoredEvent]) -> Result<Erasure, StoreError> {
         for event in self.sessions_of(events)?.iter().chain(events) {
-            self.scratch.apply(event).map_err(|error| StoreError::Unreadable {
-                seq: event.seq,
-                reason: error.to_string(),
-            })?;
+            self.project(event)?;
         }
+        self.erasure_of(events)
+    }
+
+    /// Brings the scratch tables to where they stand after an event.
+    pub(super) fn project(&self, event: &StoredEvent) -> Result<(), StoreError> {
+        self.scratch.apply(event).map_err(|error| StoreError::Unreadable {
+            seq: event.seq,
+            reason: error.to_string(),
+        })
+    }
+
+    /// The erasure of these events, with what was projected.
+    pub(super) fn erasure_of(&self, events: &[StoredEvent]) -> Result<Erasure, StoreError> {
         Ok(Erasure {
             why: if self.prune.user.is_some() {
                 Why::User
@@ -322,29 +378,6 @@ impl Finder {
             "kind = 'session_began' AND command_id IS NULL AND session_id",
             ids.collect(),
         )
-    }
-
-    /// The next erasure that carries on what the user had added; it is done anew without that.
-    fn next_naming(&self) -> Result<Option<Erasure>, StoreError> {
-        let Some(user) = self.user() else {
-            return Ok(None);
-        };
-        let sql = format!(
-            "SELECT {COLUMNS} FROM events WHERE kind = 'payloads_erased' AND payload <> 'null' AND seq > ?1 ORDER BY seq"
-        );
-        let mut statement = self.live.prepare_cached(&sql)?;
-        let mut erasures = statement.query([self.forgotten.get()])?;
-        while let Some(row) = erasures.next()? {
-            let event = StoredEvent::read(row)?;
-            self.forgotten.set(event.seq);
-            let body = head::statement(&event).and_then(|statement| serde_json::from_value(statement.body).ok());
-            if let Some(mut erasure) = body.map(|erasure: Erasure| erasure.taken_over_by(event.seq))
-                && aggregate::forget(&mut erasure.carried, user)
-            {
-                return Ok(Some(erasure));
-            }
-        }
-        Ok(None)
     }
 
     /// Recordings that are to be removed.

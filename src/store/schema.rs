@@ -27,6 +27,7 @@ pub(super) const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0011_shipping.sql")),
     M::up(include_str!("../../migrations/0012_learning.sql")),
     M::up(include_str!("../../migrations/0013_http.sql")),
+    M::up(include_str!("../../migrations/0014_forgetting.sql")),
 ];
 
 /// `OPIL`, in the file's header: what tells our databases from those of other programs.

@@ -98,6 +98,18 @@ impl Reader {
         Ok(chain::head(&self.connection)?.seq)
     }
 
+    /// The place among these that is least far, and up to which event it has everything; 0 where it was never served.
+    pub(super) fn shipped_to_all(&self, places: &[Name]) -> Result<Option<(Name, i64)>, StoreError> {
+        let mut least: Option<(Name, i64)> = None;
+        for place in places {
+            let seq = self.shipped_to(place)?.unwrap_or_default();
+            if least.as_ref().is_none_or(|(_, other)| seq < *other) {
+                least = Some((place.clone(), seq));
+            }
+        }
+        Ok(least)
+    }
+
     /// How far a place has been served; `None` where it never was.
     ///
     /// # Errors

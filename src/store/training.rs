@@ -151,16 +151,17 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<TrainingSummary> {
     })
 }
 
-/// The row that follows from the event.
-pub(super) fn add(connection: &Connection, bastion_id: &str, end: &TrainingEnd) -> Result<(), StoreError> {
+/// The row that follows from event `seq`.
+pub(super) fn add(connection: &Connection, bastion_id: &str, seq: i64, end: &TrainingEnd) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO training_sessions (started_at, finished_at, samples, metrics, model_digest, installed, reason,
+            "INSERT INTO training_sessions (id, started_at, finished_at, samples, metrics, model_digest, installed, reason,
                                             bastion_id, requested_by, outcome, rows_read, positives, champion_digest)
-             VALUES (:started_at, :finished_at, :samples, :metrics, :model_digest, :installed, :reason,
+             VALUES (:id, :started_at, :finished_at, :samples, :metrics, :model_digest, :installed, :reason,
                      :bastion_id, :requested_by, :outcome, :rows_read, :positives, :champion_digest)",
         )?
         .execute(named_params! {
+            ":id": seq,
             ":started_at": rfc3339(end.started_at),
             ":finished_at": rfc3339(end.finished_at),
             ":samples": count(end.samples),

@@ -155,22 +155,48 @@ fn what_is_pruned_is_gone_with_its_recordings_and_the_record_is_sound() {
     world.bastion.restart();
     assert_eq!(world.alice().run("echo after").code, 0);
     assert_sound(&world, &[]);
-    let refused = world.bastion.opspilot(&["prune"]);
-    assert!(
-        text(&refused).contains("another opspilot is using it"),
-        "{}",
-        text(&refused)
-    );
 }
 
 #[test]
-fn a_user_can_be_forgotten() {
-    let mut world = World::new();
+fn the_daemon_is_asked_to_prune_while_it_serves_and_goes_by_its_own_configuration() {
+    let mut world = record();
+    let file = recorded_file(&world);
+    world.bastion.restart();
+    // Once what the daemon does by itself at its start is over.
+    let pruned = eventually("a prune of its own", || {
+        let pruned = world.bastion.opspilot(&["prune", "--keep-days", "0", "--json"]);
+        let is_done = pruned.status.success();
+        assert!(
+            is_done || text(&pruned).contains("another prune is under way"),
+            "{}",
+            text(&pruned)
+        );
+        is_done.then_some(pruned)
+    });
+    let pruned: Value = serde_json::from_slice(&pruned.stdout).unwrap();
+    assert_eq!(pruned["recordings"], 1, "{pruned}");
+    assert!(!file.exists() && !file.parent().unwrap().exists());
+    assert_eq!(world.bastion.rows_now().len(), 0);
+    assert!(world.bastion.log().contains("asked over the control socket"));
+    assert_eq!(world.alice().run("echo after").code, 0);
+    assert_sound(&world, &[]);
+}
+
+#[test]
+fn a_user_can_be_forgotten_while_the_daemon_serves() {
+    let world = World::new();
     assert_eq!(world.alice().run("echo one").code, 0);
     assert_eq!(world.bastion.ssh("bob@web-1").run("echo two").code, 0);
-    assert_eq!(world.bastion.stop(), 0);
-    let pruned = world.bastion.opspilot(&["prune", "--user", "bob"]);
-    assert!(pruned.status.success(), "{}", text(&pruned));
+    let granted = world
+        .bastion
+        .opspilot(&["token", "add", "--user", "bob", "--scope", "ask"]);
+    assert!(granted.status.success(), "{}", text(&granted));
+    eventually("the end of bob's session", || {
+        let pruned = world.bastion.opspilot(&["prune", "--user", "bob"]);
+        pruned.status.success().then_some(())
+    });
+    let tokens = world.bastion.opspilot(&["token", "list", "--json"]);
+    assert_eq!(String::from_utf8_lossy(&tokens.stdout).trim(), "[]");
     let rows = world.bastion.rows_now();
     assert_eq!(
         rows.iter().map(|row| row.user_id.as_str()).collect::<Vec<_>>(),

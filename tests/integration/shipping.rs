@@ -101,3 +101,35 @@ fn a_place_that_takes_nothing_holds_up_no_command_and_no_end() {
     let first = String::from_utf8_lossy(&message[..length]).into_owned();
     assert!(first.starts_with("<86>1 ") && first.contains(" opspilot "), "{first}");
 }
+
+#[test]
+fn what_was_not_shipped_is_not_erased_by_its_age_until_the_place_is_gone() {
+    // Nobody listens there.
+    let mut world = World::with(ships("to = \"unix:state/log\""));
+    world.alice().run("echo kept");
+    world.bastion.rows(1);
+    let prune = |world: &World| {
+        eventually("a prune of its own", || {
+            let pruned = world.bastion.opspilot(&["prune", "--keep-days", "0"]);
+            pruned.status.success().then_some(pruned)
+        })
+    };
+    let pruned = prune(&world);
+    let said = String::from_utf8_lossy(&pruned.stdout);
+    assert!(
+        said.contains("Erased 0 payloads") && said.contains("until it is shipped to siem"),
+        "{said}"
+    );
+    assert_eq!(world.bastion.rows_now().len(), 1);
+
+    world.bastion.reload(|config| {
+        config.policies = config.policies.replace(
+            "[[ship]]\nname = \"siem\"\nbacklog = true\nto = \"unix:state/log\"\n",
+            "",
+        );
+    });
+    eventually("the command to go", || {
+        prune(&world);
+        world.bastion.rows_now().is_empty().then_some(())
+    });
+}

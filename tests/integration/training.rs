@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use jiff::{SignedDuration, Timestamp};
 use opspilot::command;
 use opspilot::config;
-use opspilot::control::Socket;
+use opspilot::control::{Retention, Socket};
 use opspilot::domain::{Channel, CommandUid, Decision, Dialect, Exactness, Impact, Level, Name, SessionId};
 use opspilot::learning::{Queue, Request};
 use opspilot::risk::{Assessor, Circumstances, features};
@@ -395,7 +395,7 @@ fn a_training_is_recorded_by_the_daemon_that_serves() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
     let socket = Socket::bind(&place.state()).unwrap();
-    runtime.spawn(socket.serve(place.open(), CancellationToken::new()));
+    runtime.spawn(socket.serve(place.open(), Retention::default, CancellationToken::new()));
     let output = place.train(&[]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(place.outcomes(), ["installed"]);

@@ -6,6 +6,7 @@ mod evidence;
 mod export;
 mod feedback;
 mod files;
+mod forgetting;
 mod keeping;
 mod life;
 mod lives;

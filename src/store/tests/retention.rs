@@ -28,6 +28,7 @@ fn older_than(time: &str) -> Prune {
         before: Some(before),
         recordings_before: Some(before),
         user: None,
+        ships: Vec::new(),
     }
 }
 
@@ -36,6 +37,7 @@ fn all_of(user: &str) -> Prune {
         before: None,
         recordings_before: None,
         user: Some(name(user)),
+        ships: Vec::new(),
     }
 }
 
@@ -85,7 +87,7 @@ fn counts(path: &Path) -> BTreeMap<&'static str, Vec<String>> {
     .collect()
 }
 
-fn contains(path: &Path, text: &str) -> bool {
+pub(super) fn contains(path: &Path, text: &str) -> bool {
     let holds = |file: &Path| {
         let bytes = fs::read(file).unwrap_or_default();
         bytes.windows(text.len()).any(|window| window == text.as_bytes())
@@ -447,4 +449,91 @@ async fn a_table_that_an_erasure_left_is_found() {
         database.execute_batch("INSERT INTO erasing VALUES (3)").unwrap();
     });
     assert!(!verified(&path, None).findings.is_empty());
+}
+
+async fn shipped(store: &Store, place: &str, seq: i64) {
+    let (store, place) = (store.clone(), name(place));
+    let marking = tokio::task::spawn_blocking(move || store.mark_shipped(&place, seq));
+    marking.await.unwrap().unwrap();
+}
+
+fn old_for(ships: &[&str]) -> Prune {
+    Prune {
+        ships: ships.iter().map(|place| name(place)).collect(),
+        ..older_than("2100-01-01T00:00:00Z")
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_shipped_to_every_place_stays() {
+    let fixture = Fixture::new().await;
+    let store = &fixture.store;
+    let first = fixture.eventful("rm -rf ./a").await;
+    let between = store.reader().unwrap().last_event().unwrap();
+    let snapshot = NewSnapshot {
+        target: name("web-1"),
+        taken_at: "2026-11-22T13:29:00Z".parse().unwrap(),
+        profile: None,
+        snapshot: json!({}),
+    };
+    store.save_snapshot(snapshot).await.unwrap();
+    let day = "2026-11-22".parse().unwrap();
+    store.count_connections(day, ConnectionCounts::default()).await.unwrap();
+    fixture.eventful("rm -rf ./b").await;
+    end(store, fixture.session).await;
+    let last = store.reader().unwrap().last_event().unwrap();
+    let left = || {
+        let count = |table: &str| number(&outsider(&fixture), &format!("SELECT count(*) FROM {table}"));
+        (count("command_executions"), count("sessions"), count("system_contexts"))
+    };
+
+    // The fast place has everything; the slow one lacks an event of the first command, and then none of it.
+    shipped(store, "fast", last).await;
+    shipped(store, "slow", between - 1).await;
+    let pruned = store.prune(old_for(&["fast", "slow"]), None).await.unwrap();
+    assert_eq!((pruned.payloads, pruned.waits_for), (0, Some(name("slow"))));
+    shipped(store, "slow", between).await;
+    let pruned = store.prune(old_for(&["fast", "slow"]), None).await.unwrap();
+    assert_eq!((pruned.payloads, pruned.waits_for), (4, Some(name("slow"))));
+    assert_eq!(left(), (1, 1, 1), "of the two commands, {first} is gone");
+    assert_sound(&fixture.path());
+
+    // A place that nobody names any longer holds up nothing.
+    let pruned = store.prune(old_for(&["fast"]), None).await.unwrap();
+    assert_eq!(left(), (0, 0, 0));
+    assert_eq!(pruned.waits_for, Some(name("fast")), "it lacks what was written since");
+    assert_sound(&fixture.path());
+}
+
+#[tokio::test]
+async fn a_place_that_was_never_served_has_nothing() {
+    let fixture = Fixture::new().await;
+    fixture.eventful("rm -rf ./a").await;
+    end(&fixture.store, fixture.session).await;
+    let pruned = fixture.store.prune(old_for(&["new"]), None).await.unwrap();
+    assert_eq!((pruned.payloads, pruned.waits_for), (0, Some(name("new"))));
+}
+
+#[tokio::test]
+async fn what_is_younger_is_waited_for_by_nobody() {
+    let fixture = Fixture::new().await;
+    let young = Prune {
+        ships: vec![name("siem")],
+        ..older_than("1970-01-01T00:00:00Z")
+    };
+    assert_eq!(fixture.store.prune(young, None).await.unwrap().waits_for, None);
+}
+
+#[tokio::test]
+async fn who_wants_to_be_forgotten_waits_for_no_place() {
+    let fixture = Fixture::new().await;
+    fixture.eventful("rm -rf ./a").await;
+    end(&fixture.store, fixture.session).await;
+    let forgotten = Prune {
+        ships: vec![name("siem")],
+        ..all_of("alice")
+    };
+    let pruned = fixture.store.prune(forgotten, None).await.unwrap();
+    assert!(pruned.payloads > 0 && pruned.waits_for.is_none(), "{pruned:?}");
+    assert_sound(&fixture.path());
 }
