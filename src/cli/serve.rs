@@ -1,5 +1,7 @@
 //! `opspilot serve`: the daemon.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,15 +11,15 @@ use anyhow::Context as _;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::StoreSettings;
 use crate::control::{Retention, Socket};
 use crate::gate::{Engine, EngineError, Gate};
 use crate::gateway::{Control, Gateway};
 use crate::http;
 use crate::shipping::Shipping;
-use crate::store::{self, BackupPlan, Store};
+use crate::store::Store;
 
 use super::{ConfigArg, upkeep};
 
@@ -69,24 +71,16 @@ pub(super) fn start_log(format: LogFormat, default: &str) -> anyhow::Result<()> 
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }
 
-async fn serve(file: PathBuf, gate: Arc<Gate>, mut shipping: Shipping) -> anyhow::Result<()> {
-    let mut hangups = signal(SignalKind::hangup())?;
-    let socket = Socket::bind(&gate.engine().config.server.state_dir)?;
-    let gateway = Gateway::bind(gate.clone()).await?;
-    for address in gateway.addresses() {
-        tracing::info!(%address, "listening");
-    }
-    tracing::info!(model = gate.engine().model_digest().unwrap_or("none"), "ready");
-    tokio::spawn(store::keep(
-        gate.store().clone(),
-        backup_plan(&gate.engine().config.store),
-    ));
-    let control = gateway.control();
-    let http = http::Server::bind(gate.clone(), control.clone()).await?;
-    for address in http.addresses() {
-        tracing::info!(address, "listening for HTTP");
-    }
-    let http_control = http.control();
+async fn serve(file: PathBuf, gate: Arc<Gate>, shipping: Shipping) -> anyhow::Result<()> {
+    let hangups = signal(SignalKind::hangup())?;
+    let doors = Doors::open(&gate).await?;
+    let mut settings = Settings {
+        file,
+        gateway: doors.gateway.control(),
+        http: doors.http.control(),
+        gate: gate.clone(),
+        shipping,
+    };
     let drain = CancellationToken::new();
     tokio::spawn(cancel_at_signal(
         drain.clone(),
@@ -94,41 +88,73 @@ async fn serve(file: PathBuf, gate: Arc<Gate>, mut shipping: Shipping) -> anyhow
         signal(SignalKind::interrupt())?,
     ));
     notify(&[NotifyState::Ready]);
-    let upkeep = tokio::spawn(upkeep::run(gate.clone()));
-    let asked = CancellationToken::new();
-    let retention = {
-        let gate = gate.clone();
-        move || Retention::of(&gate.engine().config)
-    };
-    let answering = tokio::spawn(socket.serve(gate.store().clone(), retention, asked.clone()));
-    let serving = async { tokio::join!(gateway.serve(drain.clone()), http.serve(drain.clone())) };
-    tokio::pin!(serving);
-    loop {
-        tokio::select! {
-            ((), ()) = &mut serving => break,
-            Some(()) = hangups.recv() => {
-                reload(&file, &control).await;
-                ship_anew(&mut shipping, &gate);
-                renew_certificate(&gate, http_control.clone()).await;
-            }
-        }
+    let upkeep = AbortOnDropHandle::new(tokio::spawn(upkeep::run(gate.clone())));
+    tokio::select! {
+        served = doors.serve(gate.clone(), drain) => served?,
+        never = settings.renew_at(hangups) => match never {},
     }
-    upkeep.abort();
-    asked.cancel();
-    answering.await.context("the control socket failed")?;
+    drop(upkeep);
     gate.settled().await;
-    shipping.stop().await;
+    settings.shipping.stop().await;
     gate.close().await;
     tracing::info!("stopped");
     Ok(())
 }
 
-fn backup_plan(settings: &StoreSettings) -> Option<BackupPlan> {
-    Some(BackupPlan {
-        directory: settings.backup_dir.clone()?,
-        every: settings.backup_every,
-        keep: settings.backup_keep,
-    })
+/// All that somebody may come in by, bound before the daemon says that it is ready.
+struct Doors {
+    control: Socket,
+    gateway: Gateway,
+    http: http::Server,
+}
+
+impl Doors {
+    async fn open(gate: &Arc<Gate>) -> anyhow::Result<Self> {
+        let control = Socket::bind(&gate.engine().config.server.state_dir)?;
+        let gateway = Gateway::bind(gate.clone()).await?;
+        let http = http::Server::bind(gate.clone(), gateway.control()).await?;
+        for address in gateway.addresses() {
+            tracing::info!(%address, "listening");
+        }
+        for address in http.addresses() {
+            tracing::info!(address, "listening for HTTP");
+        }
+        tracing::info!(model = gate.engine().model_digest().unwrap_or("none"), "ready");
+        Ok(Self { control, gateway, http })
+    }
+
+    /// Serves until `drain` is cancelled and all have left; who asks by the control socket is heard until then.
+    async fn serve(self, gate: Arc<Gate>, drain: CancellationToken) -> anyhow::Result<()> {
+        let left = CancellationToken::new();
+        let store = gate.store().clone();
+        let retention = move || Retention::of(&gate.engine().config);
+        let answering = tokio::spawn(self.control.serve(store, retention, left.clone()));
+        tokio::join!(self.gateway.serve(drain.clone()), self.http.serve(drain));
+        left.cancel();
+        answering.await.context("the control socket failed")
+    }
+}
+
+/// Where the configuration is, and who takes a new one.
+struct Settings {
+    file: PathBuf,
+    gate: Arc<Gate>,
+    gateway: Control,
+    http: http::Control,
+    shipping: Shipping,
+}
+
+impl Settings {
+    async fn renew_at(&mut self, mut hangups: Signal) -> Infallible {
+        loop {
+            if hangups.recv().await.is_none() {
+                pending::<()>().await;
+            }
+            reload(&self.file, &self.gateway).await;
+            ship_anew(&mut self.shipping, &self.gate);
+            renew_certificate(&self.gate, self.http.clone()).await;
+        }
+    }
 }
 
 async fn cancel_at_signal(drain: CancellationToken, mut terminate: Signal, mut interrupt: Signal) {

@@ -13,7 +13,7 @@ use crate::control::Retention;
 use crate::domain::Seal;
 use crate::gate::Gate;
 use crate::recording;
-use crate::store::{Pruned, SealedRecording, Store, StoreError};
+use crate::store::{self, BackupPlan, Pruned, SealedRecording, Store, StoreError};
 
 /// How much may be rewritten without the key, at most.
 const SIGN_EVERY: Duration = Duration::from_mins(1);
@@ -22,29 +22,36 @@ const PRUNE_EVERY: Duration = Duration::from_hours(24);
 /// How long it waits where something else is being erased.
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
-/// Sees to the record until it is stopped. What fails is logged and done again the next time.
+/// Sees to the record until it is dropped. What fails is logged and done again the next time.
 pub(super) async fn run(gate: Arc<Gate>) {
+    let backups = backup_plan(&gate.engine().config.store);
+    tokio::join!(
+        sign_often(gate.store()),
+        erase_daily(&gate),
+        store::keep(gate.store().clone(), backups)
+    );
+}
+
+async fn sign_often(store: &Store) {
     let mut sign = interval(SIGN_EVERY);
     sign.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let erasing = tokio::spawn(erase_daily(Arc::clone(&gate)));
-    let _stopped_with_this = AbortOnDrop(erasing);
     loop {
         sign.tick().await;
-        if let Err(error) = gate.store().sign().await {
+        if let Err(error) = store.sign().await {
             tracing::error!(%error, "the record is not signed");
         }
     }
 }
 
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+fn backup_plan(settings: &StoreSettings) -> Option<BackupPlan> {
+    Some(BackupPlan {
+        directory: settings.backup_dir.clone()?,
+        every: settings.backup_every,
+        keep: settings.backup_keep,
+    })
 }
 
-async fn erase_daily(gate: Arc<Gate>) {
+async fn erase_daily(gate: &Gate) {
     let settings = gate.engine().config.store.clone();
     if let Err(error) = seal_cut(gate.store(), &settings).await {
         tracing::error!(%error, "recordings that were cut are not sealed");
@@ -52,7 +59,7 @@ async fn erase_daily(gate: Arc<Gate>) {
     let mut prune = interval(PRUNE_EVERY);
     loop {
         prune.tick().await;
-        erase_due(&gate).await;
+        erase_due(gate).await;
     }
 }
 
