@@ -57,7 +57,7 @@ pub(super) async fn feedback(
 ) -> Result<Json<Done>, ApiError> {
     let opinion = said.opinion()?;
     let caller = &allowed.caller;
-    let subject = said.subject(&api).await?.ok_or(UNKNOWN)?;
+    let subject = said.subject(&api, caller).await?.ok_or(UNKNOWN)?;
     let answer = said.user_confirmed.filter(|_| subject.state == CommandState::Held);
     // Who may answer for a robot may not rate its commands by that; nothing is done by halves.
     if (answer.is_none() || opinion.is_some()) && !caller.may_see(&subject.user_id) {
@@ -141,16 +141,12 @@ impl Said {
     }
 
     /// The command that is meant; `None` where there is no such command.
-    async fn subject(&self, api: &Api) -> Result<Option<Subject>, ApiError> {
+    async fn subject(&self, api: &Api, caller: &Caller) -> Result<Option<Subject>, ApiError> {
         match (self.command_id, self.session_id) {
             (Some(id), None) => api.readers().ask(move |reader| reader.subject(id)).await,
             (None, Some(id)) => {
-                let mut found = api.readers().ask(move |reader| reader.subjects(id)).await?;
-                if found.len() > 1 {
-                    let why = "the session has several commands: give command_id instead";
-                    return Err(ApiError::Conflict(why.to_owned()));
-                }
-                Ok(found.pop())
+                let found = api.readers().ask(move |reader| reader.subjects(id)).await?;
+                only(found, caller)
             }
             _ => Err(ApiError::Invalid("give either command_id or session_id".to_owned())),
         }
@@ -165,6 +161,18 @@ impl Said {
             subject.confirmation_time_ms.as_ref(),
         );
         agree("confirmation_time_ms", said, recorded)
+    }
+}
+
+/// The only command of a session. Whose it is not is not told that there are several.
+fn only(mut commands: Vec<Subject>, caller: &Caller) -> Result<Option<Subject>, ApiError> {
+    match commands.as_slice() {
+        [first, _, ..] if caller.may_see(&first.user_id) => {
+            let why = "the session has several commands: give command_id instead";
+            Err(ApiError::Conflict(why.to_owned()))
+        }
+        [_, _, ..] => Ok(None),
+        _ => Ok(commands.pop()),
     }
 }
 
@@ -198,6 +206,27 @@ mod tests {
         }
         let long = format!(r#"{{"rating": 3, "comment": "{}"}}"#, "x".repeat(Comment::MAX + 1));
         assert!(said(&long).opinion().is_err());
+    }
+
+    #[test]
+    fn a_stranger_is_not_told_that_a_session_has_several_commands() {
+        let subject = |id| Subject {
+            id: CommandId(id),
+            user_id: "alice".to_owned(),
+            state: CommandState::Held,
+            user_confirmed: None,
+            confirmation_time_ms: None,
+        };
+        let caller = |name: &str| Caller {
+            user: name.parse().unwrap(),
+            token: "abcd2345".parse().unwrap(),
+            roles: Vec::new(),
+        };
+        let several = || vec![subject(1), subject(2)];
+        assert!(matches!(only(several(), &caller("bob")), Ok(None)));
+        assert!(matches!(only(several(), &caller("alice")), Err(ApiError::Conflict(_))));
+        let one = only(vec![subject(1)], &caller("bob"));
+        assert_eq!(one.unwrap(), Some(subject(1)), "bob may be whose answer it waits for");
     }
 
     #[test]

@@ -33,6 +33,20 @@ pub(super) fn line(event: &Outgoing) -> Result<String, serde_json::Error> {
         .as_deref()
         .and_then(|text| serde_json::from_str(text).ok());
     let payload_missing = payload.is_none().then(|| missing(event));
+    written(event, payload, payload_missing)
+}
+
+/// The event as one line without its payload, for where that does not fit.
+pub(super) fn bare(event: &Outgoing) -> Result<String, serde_json::Error> {
+    let why = format!("{} bytes, more than one message takes", event.payload_length);
+    written(event, None, Some(why))
+}
+
+fn written(
+    event: &Outgoing,
+    payload: Option<Value>,
+    payload_missing: Option<String>,
+) -> Result<String, serde_json::Error> {
     let json = serde_json::to_string(&Line {
         seq: event.seq,
         at: &event.at,

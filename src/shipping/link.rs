@@ -33,7 +33,14 @@ pub(super) enum Parcel {
     /// Bytes of a stream.
     Bytes(Vec<u8>),
     /// Messages by themselves.
-    Messages(Vec<String>),
+    Messages(Vec<Message>),
+}
+
+/// A message that is taken as a whole or not at all.
+pub(super) struct Message {
+    whole: String,
+    /// What is sent where the whole is too long.
+    bare: Option<String>,
 }
 
 impl Parcel {
@@ -41,24 +48,32 @@ impl Parcel {
     pub(super) fn length(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
-            Self::Messages(messages) => messages.iter().map(String::len).sum(),
+            Self::Messages(messages) => messages.iter().map(|message| message.whole.len()).sum(),
         }
     }
 }
+
+/// Bytes of a line that every receiver of messages should take (RFC 5424, 6.1).
+const SHORT: usize = 2048;
 
 /// One line about an event.
 pub(super) struct Entry {
     pub(super) at: String,
     pub(super) kind: String,
     pub(super) line: String,
+    /// The line without the payload; `None` where it is short with it.
+    pub(super) bare: Option<String>,
 }
 
 impl Entry {
     pub(super) fn of(event: &Outgoing) -> Result<Self, ShipError> {
+        let line = event::line(event).map_err(crate::store::StoreError::from)?;
+        let bare = (line.len() > SHORT).then(|| event::bare(event)).transpose();
         Ok(Self {
             at: event.at.clone(),
             kind: event.kind.clone(),
-            line: event::line(event).map_err(crate::store::StoreError::from)?,
+            line,
+            bare: bare.map_err(crate::store::StoreError::from)?,
         })
     }
 }
@@ -90,14 +105,20 @@ impl Link {
                     .into(),
             );
         };
-        let messages = entries
-            .iter()
-            .map(|entry| header.message(severity(&entry.kind, &entry.line), &entry.at, &entry.kind, &entry.line));
+        let message = |entry: &Entry, text: &str| {
+            header.message(severity(&entry.kind, &entry.line), &entry.at, &entry.kind, text)
+        };
         if matches!(self, Self::Datagrams(_)) {
+            let messages = entries.iter().map(|entry| Message {
+                whole: message(entry, &entry.line),
+                bare: entry.bare.as_deref().map(|bare| message(entry, bare)),
+            });
             return Parcel::Messages(messages.collect());
         }
         let mut stream = Vec::new();
-        messages.for_each(|message| frame(*framing, &message, &mut stream));
+        for entry in entries {
+            frame(*framing, &message(entry, &entry.line), &mut stream);
+        }
         Parcel::Bytes(stream)
     }
 

@@ -236,5 +236,6 @@ fn missing(next: &Outgoing, from: i64) -> Entry {
         at: next.at.clone(),
         kind: "events_missing".to_owned(),
         line: event::gap(&next.bastion_id, from, next.seq - 1),
+        bare: None,
     }
 }

@@ -181,6 +181,16 @@ impl StoredEvent {
         self.payload == ERASED
     }
 
+    /// # Errors
+    /// Its payload is not the one that its digest is of.
+    pub(super) fn must_be_whole(&self) -> Result<(), StoreError> {
+        if sha256(&self.payload).as_slice() == self.payload_digest {
+            return Ok(());
+        }
+        let reason = "its payload was changed".to_owned();
+        Err(StoreError::Unreadable { seq: self.seq, reason })
+    }
+
     /// Its own digest; zeros where that is none.
     pub(super) fn digest(&self) -> Digest {
         Digest::try_from(self.digest.as_slice()).unwrap_or_default()

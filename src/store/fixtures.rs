@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{
-    Aftermath, Answer, End, Forecast, HostInfo, NewCommand, NewSession, Outcome, Resolution, Scoring, Start, Store,
-    Verdict,
+    Aftermath, Answer, End, Forecast, HostInfo, NewCommand, NewSession, Outcome, Reader, Resolution, Scoring, Start,
+    Store, StoreError, Verdict,
 };
 use crate::command::PATTERN_VERSION;
 use crate::domain::{
@@ -19,6 +19,12 @@ pub(crate) struct Fixture {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) store: Store,
     pub(crate) session: SessionId,
+}
+
+/// A question without an end.
+pub(crate) fn endless(reader: &Reader) -> Result<(), StoreError> {
+    let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+    Ok(reader.connection.query_row(sql, [], |_| Ok(()))?)
 }
 
 pub(crate) fn name(text: &str) -> Name {

@@ -26,7 +26,9 @@ impl Finder {
         let ids: Vec<String> = self.column(sql, params![self.user(), STEP])?;
         let ids: HashSet<TokenId> = ids.iter().filter_map(|id| id.parse().ok()).collect();
         let is_theirs = |change: &Change| match change {
-            Change::TokenAdded(token) => ids.contains(&token.grant.id),
+            Change::TokenAdded(token) => {
+                ids.contains(&token.grant.id) && Some(token.grant.user.as_str()) == self.user()
+            }
             Change::TokenRevoked(revocation) => ids.contains(&revocation.id),
             _ => false,
         };
@@ -98,6 +100,7 @@ impl Finder {
         let mut erasures = statement.query([self.forgotten.get()])?;
         while let Some(row) = erasures.next()? {
             let event = StoredEvent::read(row)?;
+            event.must_be_whole()?;
             self.forgotten.set(event.seq);
             let body = head::statement(&event).and_then(|statement| serde_json::from_value(statement.body).ok());
             if let Some(mut erasure) = body.map(|erasure: Erasure| erasure.taken_over_by(event.seq))

@@ -86,7 +86,7 @@ pub(super) fn back_up_when_due(
         move |source| StoreError::File { path, source }
     };
     make_private(&plan.directory).map_err(at(&plan.directory))?;
-    let newest = backup::scheduled(&plan.directory).map_err(at(&plan.directory))?.pop();
+    let newest = taken(&plan.directory).map_err(at(&plan.directory))?.pop();
     if newest
         .and_then(|newest| taken_at(&newest))
         .is_some_and(|newest| !is_due(newest, plan.every, now))
@@ -96,12 +96,19 @@ pub(super) fn back_up_when_due(
     let (begin, end) = SCHEDULED;
     let file = plan.directory.join(format!("{begin}{}{end}", now.strftime(TIME)));
     let done = store.reader()?.back_up(&file, Existing::Keep, |_, _| {})?;
-    let mut all = backup::scheduled(&plan.directory).map_err(at(&plan.directory))?;
+    let mut all = taken(&plan.directory).map_err(at(&plan.directory))?;
     let surplus = all.len().saturating_sub(plan.keep.max(1));
     for old in all.drain(..surplus) {
         fs::remove_file(&old).map_err(at(&old))?;
     }
     Ok(Some(done))
+}
+
+/// The backups of a directory, oldest first. A file whose name says no time is somebody else's, be it the record itself.
+fn taken(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = backup::scheduled(directory)?;
+    found.retain(|file| taken_at(file).is_some());
+    Ok(found)
 }
 
 /// A time in a name.

@@ -10,6 +10,7 @@
 mod aggregate;
 mod analytics;
 mod asked;
+mod awaited;
 mod backup;
 mod cache;
 mod chain;

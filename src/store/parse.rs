@@ -69,6 +69,7 @@ impl Change {
 impl StoredEvent {
     /// The change that it is about, where that must be known to go on.
     pub(super) fn change(&self) -> Result<Change, StoreError> {
+        self.must_be_whole()?;
         Change::parse(self).map_err(|error| StoreError::Unreadable {
             seq: self.seq,
             reason: error.to_string(),

@@ -1,6 +1,8 @@
 //! Erasing what has been kept for long enough, or what one user did: in small steps, each a change like any other, between
 //! which everybody else is served.
 
+mod proven;
+
 use std::cell::Cell;
 use std::io;
 use std::sync::Arc;
@@ -339,11 +341,13 @@ impl Finder {
         for event in self.sessions_of(events)?.iter().chain(events) {
             self.project(event)?;
         }
+        self.prove(events)?;
         self.erasure_of(events)
     }
 
-    /// Brings the scratch tables to where they stand after an event.
+    /// Brings the scratch tables to where they stand after an event, which must be as it was written.
     pub(super) fn project(&self, event: &StoredEvent) -> Result<(), StoreError> {
+        event.must_be_whole()?;
         self.scratch.apply(event).map_err(|error| StoreError::Unreadable {
             seq: event.seq,
             reason: error.to_string(),
@@ -387,12 +391,14 @@ impl Finder {
         let Some(before) = before else {
             return Ok(Vec::new());
         };
-        self.recordings(
+        let kept = self.recordings(
             "removed_at IS NULL AND started_at < ?1 AND ifnull(ended_at, started_at) < ?1 AND state <> 'open'
              AND (?2 IS NULL OR (SELECT user_id FROM sessions WHERE id = session_id) = ?2)
              ORDER BY started_at LIMIT ?3",
             params![before, self.user(), RECORDINGS_STEP],
-        )
+        )?;
+        self.prove_recordings(&kept, &before)?;
+        Ok(kept)
     }
 
     /// Recordings that were removed, behind one of them.

@@ -383,6 +383,7 @@ impl<'a> Examination<'a> {
         }
         let mut tell = |(place, problem): (String, String)| verified.tell(place, problem);
         compare::integrity(live, &mut tell)?;
+        compare::cursors(live, last.seq, &mut tell)?;
         if self.sound {
             compare::compare(live, self.scratch.connection(), &mut tell)?;
         } else {

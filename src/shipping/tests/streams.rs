@@ -147,6 +147,30 @@ async fn a_socket_of_datagrams_gets_a_message_at_a_time() {
     assert_eq!(seqs(&heard), (1..=last(&fixture)).collect::<Vec<i64>>());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_long_for_a_datagram_comes_without_its_payload_and_holds_up_nothing() {
+    let fixture = Fixture::new().await;
+    let socket = UnixDatagram::bind(fixture.dir.path().join("log")).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    // Each of these is one byte of the payload and six of the line.
+    let text = "\u{7f}".repeat(1 << 20);
+    let CommandId(long) = fixture.store.record(fixture.running(&text)).await.unwrap();
+    let keys = "to = \"unix:log\"\nbacklog = true\nmax_payload_kib = 4096";
+    let shipping = ship(&fixture, keys);
+    commands(&fixture, 3).await;
+    let mut heard = Vec::new();
+    let mut message = vec![0; 100_000];
+    while !has_all(&fixture, &heard) {
+        let length = socket.recv(&mut message).unwrap();
+        heard.push(json(std::str::from_utf8(&message[..length]).unwrap()));
+    }
+    shipping.stop().await;
+    let found = heard.iter().find(|event| event["command_id"] == long).unwrap();
+    assert_eq!(found["payload"], Value::Null);
+    let why = found["payload_missing"].as_str().unwrap();
+    assert!(why.ends_with("more than one message takes"), "{why}");
+}
+
 /// A CA and a certificate for `localhost` in the fixture's directory, and a server's settings with it.
 fn certificate(fixture: &Fixture) -> Arc<ServerConfig> {
     let directory = fixture.dir.path();

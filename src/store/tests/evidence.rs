@@ -441,6 +441,45 @@ async fn a_trigger_or_an_index_that_is_gone_is_found() {
     }
 }
 
+#[tokio::test]
+async fn a_trigger_that_bears_a_name_of_sqlite_is_found() {
+    let fixture = rich().await;
+    let found = Pristine::of(&fixture).after(|database| {
+        database
+            .execute_batch(
+                "PRAGMA writable_schema = ON;
+                 INSERT INTO sqlite_schema (type, name, tbl_name, rootpage, sql)
+                 VALUES ('trigger', 'sqlite_own', 'command_executions', 0, 'CREATE TRIGGER sqlite_own
+                     AFTER INSERT ON command_executions BEGIN DELETE FROM shipping_cursors; END');
+                 PRAGMA writable_schema = RESET;",
+            )
+            .unwrap();
+    });
+    assert!(
+        found.iter().any(|finding| finding.place.contains("sqlite_own")),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_place_that_is_said_to_have_what_is_not_there_is_found() {
+    let fixture = rich().await;
+    let pristine = Pristine::of(&fixture);
+    let noted = |seq: i64| {
+        pristine.after(|database| {
+            let note = "INSERT INTO shipping_cursors (place, seq, at) VALUES ('siem', ?1, '')";
+            database.execute(note, [seq]).unwrap();
+        })
+    };
+    let last = assert_sound(&fixture.path()).events;
+    assert_eq!(noted(last), []);
+    let found = noted(i64::MAX);
+    assert!(
+        matches!(found.as_slice(), [only] if only.place == "shipping_cursors, place siem"),
+        "{found:?}"
+    );
+}
+
 /// The head of a record as it would be kept elsewhere.
 pub(super) fn exported(path: &Path) -> ExportedHead {
     let head = Reader::open(path).unwrap().signed_head().unwrap().unwrap();

@@ -216,6 +216,31 @@ async fn scheduled_backups_are_taken_when_they_are_due_and_the_newest_are_kept()
     );
 }
 
+#[tokio::test]
+async fn a_file_that_is_no_scheduled_backup_puts_none_off_and_is_never_removed() {
+    let fixture = Fixture::new().await;
+    let plan = BackupPlan {
+        directory: fixture.dir.path().to_owned(),
+        every: Duration::from_hours(1),
+        keep: 1,
+    };
+    let others = ["opspilot-.db", "opspilot-production.db"];
+    for other in others {
+        fs::write(fixture.dir.path().join(other), "").unwrap();
+    }
+    let start: Timestamp = "2026-11-22T13:00:00Z".parse().unwrap();
+    let taken = |minutes: i64| {
+        let now = start + SignedDuration::from_mins(minutes);
+        back_up_when_due(&fixture.store, &plan, now).unwrap().is_some()
+    };
+    assert_eq!([0, 1, 60].map(taken), [true, false, true]);
+    let left: Vec<_> = names(&plan.directory)
+        .into_iter()
+        .filter(|name| name.starts_with("opspilot-"))
+        .collect();
+    assert_eq!(left, [others[0], "opspilot-2026-11-22T14-00-00Z.db", others[1]]);
+}
+
 fn names(directory: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(directory)
         .unwrap()

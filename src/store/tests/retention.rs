@@ -317,6 +317,63 @@ async fn a_lawful_erasure_cannot_be_widened_or_taken_back() {
 }
 
 #[tokio::test]
+async fn what_was_made_to_look_old_or_anothers_is_not_erased() {
+    let fixture = Fixture::new().await;
+    let today = begin_session(&fixture.store).await;
+    let recent = NewCommand {
+        timestamp: Timestamp::now(),
+        ..running(today, "incriminating")
+    };
+    let recent = fixture.store.record(recent).await.unwrap();
+    fixture.store.finish(recent, exited(0)).await.unwrap();
+    let path = recording(&fixture, 1).await;
+    end(&fixture.store, fixture.session).await;
+    let by_age = || Prune {
+        recordings_before: None,
+        ..older_than("2026-11-22T13:00:00Z")
+    };
+    let recordings = || Prune {
+        before: None,
+        ..older_than("2026-01-01T00:00:00Z")
+    };
+    let removed = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&removed);
+    let remove: RemoveFile = Arc::new(move |path| {
+        note.lock().unwrap().push(path.to_owned());
+        Ok(())
+    });
+    let tampered = [
+        ("UPDATE command_executions SET timestamp = '2020'", by_age()),
+        ("UPDATE command_executions SET user_id = 'bob'", all_of("bob")),
+        (
+            "UPDATE sessions SET started_at = '2020', ended_at = '2020' WHERE state = 'closed';
+             UPDATE recordings SET removed_at = '2020'",
+            by_age(),
+        ),
+        (
+            "UPDATE recordings SET started_at = '2020', ended_at = '2020'",
+            recordings(),
+        ),
+    ];
+    fixture.store.close().await;
+    let pristine = Pristine::of(&fixture);
+    for (tamper, prune) in tampered {
+        let (_dir, copy) = pristine.copy();
+        unnoticed(&copy, |database| database.execute_batch(tamper).unwrap());
+        let store = Store::open(&copy).unwrap();
+        let removing = prune.recordings_before.map(|_| Arc::clone(&remove));
+        let refused = store.prune(prune, removing).await;
+        assert!(
+            matches!(refused, Err(StoreError::Unreadable { .. })),
+            "{tamper}: {refused:?}"
+        );
+        store.close().await;
+        assert!(!verified(&copy, None).is_sound(), "{tamper}: the trace is still there");
+    }
+    assert!(removed.lock().unwrap().is_empty(), "{path} stays");
+}
+
+#[tokio::test]
 async fn the_triggers_open_for_an_erasure_alone() {
     let fixture = Fixture::new().await;
     fixture.store.record(fixture.running("ls")).await.unwrap();
