@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use zstd::stream::raw::CParameter;
 use zstd::stream::write::Encoder;
@@ -46,6 +47,20 @@ pub fn locate(directory: &Path, name: &str) -> Result<PathBuf, RecordingError> {
         Ok(directory.join(name))
     } else {
         Err(RecordingError::Astray(name.to_owned()))
+    }
+}
+
+/// Opens a recording to be read: the file itself, and nothing that somebody put in its place to hold a reader up.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = File::options()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "it is no regular file"))
     }
 }
 

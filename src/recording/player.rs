@@ -8,6 +8,7 @@ use zstd::stream::read::Decoder;
 
 use super::RecordingError;
 use super::cast::{Action, Event, Header};
+use super::file::open;
 
 /// Longest line that is read, bytes; the writer's are shorter than half of that.
 const MAX_LINE: u64 = 1024 * 1024;
@@ -31,7 +32,7 @@ impl Player {
             path: path.to_owned(),
             source,
         };
-        let file = File::open(path).map_err(fault)?;
+        let file = open(path).map_err(fault)?;
         let mut lines = BufReader::new(Decoder::new(file).map_err(fault)?);
         let first_line = match read_line(&mut lines) {
             Ok(Line::Whole(line)) => line,

@@ -7,6 +7,7 @@ use std::path::Path;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use super::file::open;
 use crate::domain::Seal;
 
 /// Bytes that are read at a time.
@@ -47,7 +48,7 @@ pub enum Unsealed {
 /// # Errors
 /// It cannot be read.
 pub fn seal(path: &Path) -> io::Result<Seal> {
-    let mut file = File::open(path)?;
+    let mut file = open(path)?;
     file.sync_all()?;
     digest(&mut file)
 }
@@ -77,7 +78,7 @@ pub(super) fn sealed(bytes: u64, hasher: Sha256) -> Seal {
 /// # Errors
 /// What is wrong with it.
 pub fn check(path: &Path, seal: Option<&Seal>, is_whole: bool) -> Result<(), Unsealed> {
-    let file = File::open(path).map_err(unreadable)?;
+    let file = open(path).map_err(unreadable)?;
     let Some(seal) = seal else {
         return Ok(());
     };
@@ -155,6 +156,21 @@ mod tests {
         check(&path, Some(&seal), false).expect("it may have grown where its end is not known");
         fs::remove_file(&path).unwrap();
         assert!(matches!(check(&path, None, false), Err(Unsealed::Missing)));
+    }
+
+    #[test]
+    fn what_was_put_in_the_place_of_a_file_holds_nobody_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.cast.zst");
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(check(&path, None, true), Err(Unsealed::Unreadable(_))));
+        assert!(seal(&path).is_err());
+        fs::remove_file(&path).unwrap();
+
+        let elsewhere = dir.path().join("elsewhere");
+        fs::write(&elsewhere, "not a recording").unwrap();
+        std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+        assert!(seal(&path).is_err());
     }
 
     #[test]

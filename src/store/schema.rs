@@ -132,6 +132,8 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // What stands in the schema may be somebody else's by now: it gets nothing done that has an effect outside.
+    connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cache_size", READER_CACHE)?;
     refuse_foreign(&connection)?;
     let found = refuse_newer(&connection)?;

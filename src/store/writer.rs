@@ -79,6 +79,14 @@ impl Writer {
             head: chain::head(&connection)?,
             signed: chain::last_signed(&connection)?,
         };
+        let unsigned = course.head.seq - course.signed;
+        if unsigned > 0 {
+            // It is signed with what follows: whoever could write to the file may have added to its end meanwhile.
+            tracing::warn!(
+                unsigned,
+                "the last events are not signed: this process did not end in order, or another wrote them"
+            );
+        }
         let mut writer = Self {
             checkpointer: Checkpointer::start(path)?,
             connection,
