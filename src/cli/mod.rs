@@ -23,6 +23,7 @@ pub mod init;
 mod keys;
 mod listing;
 pub mod log;
+mod log_lines;
 pub mod model;
 pub mod policy;
 pub mod prune;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::ConfigArg;
 use crate::command::{self, Script};
 use crate::config::{Config, Target, User};
-use crate::domain::{Access, Channel, Decision, Dialect, Level, Name, printable_line};
+use crate::domain::{Access, Channel, Decision, Dialect, Level, Name, printable_json, printable_line};
 use crate::policy::{Matter, Policies, Request, Verdict};
 use crate::risk::{Assessment, Assessor, Circumstances, Reason};
 
@@ -180,8 +180,7 @@ impl<'a> Answer<'a> {
     }
 
     fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, self)?;
-        writeln!(out)
+        writeln!(out, "{}", printable_json(&serde_json::to_string(self)?))
     }
 
     fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {

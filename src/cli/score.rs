@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::ConfigArg;
 use crate::command::{self, PATTERN_VERSION};
 use crate::config::{self, Config};
-use crate::domain::{Dialect, Level, printable_line};
+use crate::domain::{Dialect, Level, printable_json, printable_line};
 use crate::risk::{Assessment, Assessor, Circumstances, Reason, features};
 use lines::Lines;
 use progress::Progress;
@@ -173,7 +173,8 @@ impl Scorer {
         let script = command::parse(cmd, self.shell);
         let assessment = self.assessor.assess(&script, &Circumstances::default());
         let text = if self.json {
-            serde_json::to_string(&Answer::new(cmd, &assessment, self.features))?
+            let answer = serde_json::to_string(&Answer::new(cmd, &assessment, self.features))?;
+            printable_json(&answer).into_owned()
         } else {
             plain(&assessment)
         };

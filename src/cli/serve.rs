@@ -21,7 +21,7 @@ use crate::http;
 use crate::shipping::Shipping;
 use crate::store::Store;
 
-use super::{ConfigArg, upkeep};
+use super::{ConfigArg, log_lines, upkeep};
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -61,12 +61,13 @@ pub(super) fn open_gate(file: &Path) -> anyhow::Result<Arc<Gate>> {
 /// Logs to standard error what `OPSPILOT_LOG` says, or else `default`.
 pub(super) fn start_log(format: LogFormat, default: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_env("OPSPILOT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
+        LogFormat::Text => builder
+            .with_ansi(false)
+            .with_writer(|| log_lines::text(io::stderr()))
+            .try_init(),
+        LogFormat::Json => builder.json().with_writer(|| log_lines::json(io::stderr())).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("cannot start the log: {error}"))
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{Cell, Table, presets};
 use serde::Serialize;
 
-use crate::domain::{acts, printable_line};
+use crate::domain::{printable_json, printable_line};
 
 /// Longest text of a cell, in characters; `show` and `--json` have the whole.
 const MAX_CELL: usize = 120;
@@ -40,34 +40,5 @@ pub(super) fn time(rfc3339: &str) -> Cell {
 
 /// `value` as JSON over several lines, with `\u` escapes for everything that could act on a terminal.
 pub(super) fn json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
-    for character in serde_json::to_string_pretty(value)?.chars() {
-        // Outside strings JSON is plain ASCII, so what acts stands inside of one. `serde_json` escapes only what JSON demands.
-        if character != '\n' && acts(character) {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                write!(out, "\\u{unit:04x}")?;
-            }
-        } else {
-            write!(out, "{character}")?;
-        }
-    }
-    writeln!(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn json_reads_back_and_has_no_power_over_the_terminal() {
-        let hostile = "\u{1b}[2J \u{9b}2J \u{7f} \u{202e} \u{e0041} \0 \n ü 日本 \u{1f600}";
-        let mut out = Vec::new();
-        json(&mut out, &[hostile]).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<String>>(&text).unwrap(), [hostile]);
-        assert!(
-            text.chars().all(|character| character == '\n' || !acts(character)),
-            "{text:?}"
-        );
-        assert!(text.contains("ü 日本 \u{1f600}"), "what is printable stays readable");
-    }
+    writeln!(out, "{}", printable_json(&serde_json::to_string_pretty(value)?))
 }

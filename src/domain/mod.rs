@@ -20,7 +20,7 @@ pub use name::{Name, NameError};
 pub use path::{absolute_path, is_step};
 pub use rating::{Rating, RatingError};
 pub use seal::Seal;
-pub use text::{acts, printable, printable_line};
+pub use text::{acts, printable, printable_json, printable_line};
 pub use time::whole_millis;
 pub use vocabulary::{
     AnswerChannel, Channel, Decision, Dialect, Exactness, FileOperation, Impact, Level, ParseWordError, Scope, State,

@@ -9,31 +9,52 @@ use std::fmt::Write as _;
 /// and line and paragraph separators become `\x..` or `\u{..}`. What is left is printable.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
-    escape(text, |character| matches!(character, '\n' | '\t'))
+    escape(text, |character| matches!(character, '\n' | '\t'), spell)
 }
 
 /// As [`printable`], and newline, carriage return and tab are written as `\n`, `\r`, `\t`: always a single line.
 #[must_use]
 pub fn printable_line(text: &str) -> Cow<'_, str> {
-    escape(text, |_| false)
+    escape(text, |_| false, spell)
 }
 
-fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
+/// As [`printable`], for JSON, whose values stay what they are: what acts is written as `\u....`.
+///
+/// Outside of strings JSON is plain ASCII, so what acts stands inside of one. A serializer escapes only what JSON demands.
+#[must_use]
+pub fn printable_json(json: &str) -> Cow<'_, str> {
+    escape(json, |character| character == '\n', spell_in_json)
+}
+
+fn escape(text: &str, keep: impl Fn(char) -> bool, spell: fn(char, &mut String)) -> Cow<'_, str> {
     if !text.chars().any(|character| acts(character) && !keep(character)) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        match character {
-            kept if keep(kept) || !acts(kept) => escaped.push(kept),
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\t' => escaped.push_str("\\t"),
-            low if (low as u32) < 0x100 => write!(escaped, "\\x{:02x}", low as u32).unwrap_or_default(),
-            other => write!(escaped, "\\u{{{:x}}}", other as u32).unwrap_or_default(),
+        if keep(character) || !acts(character) {
+            escaped.push(character);
+        } else {
+            spell(character, &mut escaped);
         }
     }
     Cow::Owned(escaped)
+}
+
+fn spell(character: char, escaped: &mut String) {
+    match character {
+        '\n' => escaped.push_str("\\n"),
+        '\r' => escaped.push_str("\\r"),
+        '\t' => escaped.push_str("\\t"),
+        low if (low as u32) < 0x100 => write!(escaped, "\\x{:02x}", low as u32).unwrap_or_default(),
+        other => write!(escaped, "\\u{{{:x}}}", other as u32).unwrap_or_default(),
+    }
+}
+
+fn spell_in_json(character: char, escaped: &mut String) {
+    for unit in character.encode_utf16(&mut [0; 2]) {
+        write!(escaped, "\\u{unit:04x}").unwrap_or_default();
+    }
 }
 
 /// Whether a character does something other than being seen.
@@ -79,5 +100,17 @@ mod tests {
     fn only_the_line_form_escapes_newlines() {
         assert_eq!(printable("a\nb\tc"), "a\nb\tc");
         assert_eq!(printable_line("a\nb\tc\r"), "a\\nb\\tc\\r");
+    }
+    #[test]
+    fn json_keeps_its_values() {
+        let hostile = "\u{1b}[2J \u{9b}2J \u{7f} \u{202e} \u{e0041} \0 \n \t ü 日本 \u{1f600}";
+        let json = serde_json::to_string_pretty(&[hostile]).unwrap();
+        let shown = printable_json(&json);
+        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), [hostile]);
+        assert!(
+            !shown.chars().any(|character| acts(character) && character != '\n'),
+            "{shown:?}"
+        );
+        assert!(shown.contains("ü 日本 \u{1f600}"), "what is printable stays readable");
     }
 }

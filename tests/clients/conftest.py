@@ -24,12 +24,12 @@ def bastion(target: Target, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-def start(target: Target, tmp_path: Path) -> Iterator[Callable[[str], Bastion]]:
-    """Starts a bastion with more lines in `[server]`."""
+def start(target: Target, tmp_path: Path) -> Iterator[Callable[..., Bastion]]:
+    """Starts a bastion with more lines in `[server]`, more tables and more arguments."""
     started: list[Bastion] = []
 
-    def start_one(server: str) -> Bastion:
-        started.append(Bastion(tmp_path, target, server))
+    def start_one(server: str, more: str = "", *arguments: str) -> Bastion:
+        started.append(Bastion(tmp_path, target, server, more, *arguments))
         return started[-1]
 
     yield start_one

@@ -10,6 +10,16 @@ from paramiko.message import Message
 
 from stage import DEADLINE, Bastion
 
+# Message numbers of RFC 4252, and the service that they belong to.
+SERVICE_REQUEST = 5
+SERVICE_ACCEPT = 6
+AUTH_REQUEST = 50
+AUTH_FAILURE = 51
+AUTH_SUCCESS = 52
+KEY_OK = 60
+QUESTIONS = 60
+ANSWERS = 61
+
 # Message numbers of RFC 4254.
 GLOBAL_REQUEST = 80
 REQUEST_SUCCESS = 81
@@ -40,19 +50,32 @@ def message(number: int, *fields: Field) -> Message:
 
 
 class Raw:
-    """One connection. Whatever the bastion says of channels is kept, and paramiko does nothing about it."""
+    """One connection. Whatever the bastion says of channels is kept, and paramiko does nothing about it.
 
-    def __init__(self, bastion: Bastion, user: str = "alice", *, authenticate: bool = True) -> None:
+    With `by_hand`, that holds for authentication too, which stands where its service has been granted.
+    """
+
+    def __init__(
+        self, bastion: Bastion, user: str = "alice", *, authenticate: bool = True, by_hand: bool = False
+    ) -> None:
         self.bastion = bastion
         self.user = user
+        self.by_hand = by_hand
         self.heard: list[tuple[int, bytes]] = []
         self.counts: Counter[int] = Counter()
         self.news = threading.Condition()
         self.transport = paramiko.Transport(("127.0.0.1", bastion.port))
         self.keep_what_is_heard()
         self.transport.start_client(timeout=DEADLINE)
-        if authenticate:
+        if by_hand:
+            self.send(SERVICE_REQUEST, "ssh-userauth")
+            assert self.wait(SERVICE_ACCEPT)
+        elif authenticate:
             self.authenticate()
+
+    def is_kept(self, number: int) -> bool:
+        of_authentication = number == SERVICE_ACCEPT or AUTH_REQUEST <= number < GLOBAL_REQUEST
+        return number >= GLOBAL_REQUEST or (self.by_hand and of_authentication)
 
     def keep_what_is_heard(self) -> None:
         """Takes it before paramiko does, which ends a connection that speaks of channels it does not know."""
@@ -61,7 +84,7 @@ class Raw:
         def read_and_keep() -> tuple[int, Message]:
             while True:
                 number, content = read()
-                if number < GLOBAL_REQUEST:
+                if not self.is_kept(number):
                     return number, content
                 with self.news:
                     self.heard.append((number, content.asbytes()))

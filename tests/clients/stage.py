@@ -151,7 +151,7 @@ unknown = "allow"
 class Bastion(Server):
     """`opspilot serve` in front of a target."""
 
-    def __init__(self, directory: Path, target: Target, server: str = "") -> None:
+    def __init__(self, directory: Path, target: Target, server: str = "", more: str = "", *arguments: str) -> None:
         self.directory = directory
         port = free_port()
         users = "".join(
@@ -179,10 +179,12 @@ class Bastion(Server):
             [[users]]
             name = "carol"
             password_hash = "{PASSWORD_HASH}"
+            {more}
             {POLICIES}
             """
         )
-        super().__init__([PROGRAM, "serve", "-c", str(directory / "opspilot.toml")], port, directory / "log")
+        command = [PROGRAM, "serve", "-c", str(directory / "opspilot.toml"), *arguments]
+        super().__init__(command, port, directory / "log")
         self.host_key = (directory / "ssh_host_ed25519_key").with_suffix(".pub")
         public = subprocess.run(
             ["ssh-keygen", "-y", "-f", directory / "ssh_host_ed25519_key"], check=True, capture_output=True, text=True
@@ -228,6 +230,11 @@ class Bastion(Server):
             return record.execute(f"SELECT * FROM command_executions WHERE {condition} ORDER BY id").fetchall()
         finally:
             record.close()
+
+    def resident(self) -> int:
+        """Its memory, in bytes."""
+        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
     def assert_sound(self) -> None:
         """It still serves, and nothing of it has fallen over."""

@@ -1,6 +1,6 @@
 //! How users prove who they are: keys with conditions, certificates, passwords and codes, alone and together.
 
-mod attempts;
+pub(crate) mod attempts;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
-use crate::harness::{Askpass, Key, Output, Ssh, World, eventually};
+use crate::harness::{Askpass, Config, Key, Output, Ssh, World, eventually};
 
 const PASSWORD: &str = "correct horse";
 
@@ -21,7 +21,13 @@ const SECRET: &[u8] = b"12345678901234567890";
 
 /// A world where failures keep nobody out, and alice's table holds `lines` beside or, without `with_key`, instead of her key.
 fn world(lines: &str, with_key: bool) -> World {
+    world_with(lines, with_key, |_| {})
+}
+
+/// As [`world`], after `change`.
+fn world_with(lines: &str, with_key: bool, change: impl FnOnce(&mut Config)) -> World {
     World::with(|config| {
+        change(config);
         config.server += "auth_penalty_max = \"0s\"\n";
         let (alice, others) = config.users.split_at(config.users.rfind("\"bob\"").unwrap());
         let cut = alice.rfind("\n[[users]]").unwrap();
@@ -250,6 +256,38 @@ fn a_code_is_asked_for_after_the_key_and_taken_once() {
     let strangers_key = world.bastion.ssh_with_key_of("bob", "alice").answered_by(&askpass);
     assert_denied(&strangers_key.run("whoami"));
     assert_eq!(askpass.asked(), "", "no code without the key");
+}
+
+#[test]
+fn what_is_required_is_required_for_whatever_is_to_be_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = format!(
+        "totp_secret_file = \"{}\"\nrequire = [\"publickey\", \"totp\"]",
+        secret_file(dir.path()).display()
+    );
+    let world = world_with(&lines, true, |config| {
+        config.move_files("files", r#""sftp", "scp", "forward""#, "");
+    });
+    let file = dir.path().join("file");
+    std::fs::write(&file, "content").unwrap();
+    let copy = |ssh: Ssh, protocol: &str| {
+        let place = ssh.place(&format!("{}/copy", dir.path().display()));
+        ssh.program("scp").arg(protocol).arg(&file).arg(place).output().unwrap()
+    };
+    for protocol in ["-s", "-O"] {
+        let denied = copy(world.alice(), protocol);
+        let said = String::from_utf8(denied.stderr).unwrap();
+        assert!(!denied.status.success() && said.contains("Permission denied"), "{said}");
+    }
+    for forward in ["-W127.0.0.1:1", "-N"] {
+        assert_denied(&world.alice().arg(forward).run(""));
+    }
+    let step = step();
+    for (protocol, step) in [("-s", step), ("-O", step + 1)] {
+        let askpass = Askpass::new("", &totp(step));
+        let copied = copy(world.alice().answered_by(&askpass), protocol);
+        assert!(copied.status.success(), "{copied:?}");
+    }
 }
 
 #[test]

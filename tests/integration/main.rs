@@ -60,3 +60,4 @@ mod target_host_ca;
 mod target_login;
 mod training;
 mod transfers;
+mod vulnerabilities;

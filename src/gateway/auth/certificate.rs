@@ -285,6 +285,23 @@ mod tests {
     }
 
     #[test]
+    fn a_principal_with_a_comma_is_one_name() {
+        let named = |name: &str| {
+            certificate(|builder| {
+                builder.valid_principal(name).unwrap();
+            })
+        };
+        let mapped = alice("cert-authority,principals=\"sre,oncall\" ");
+        for (user, name) in [
+            (&mapped, "x,oncall"),
+            (&mapped, "sre,oncall"),
+            (&trusting(), "bob,alice"),
+        ] {
+            assert_eq!(examined(&named(name), user), Err(CertificateError::Principal), "{name}");
+        }
+    }
+
+    #[test]
     fn a_source_address_is_kept_to_and_every_other_critical_option_refused() {
         let with = |name: &str, value: &str| {
             certificate(|builder| {

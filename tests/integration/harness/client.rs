@@ -123,12 +123,15 @@ impl Ssh {
 
     /// Another program of OpenSSH (`sftp`, `scp`) with the same options; its arguments follow.
     pub(crate) fn program(&self, program: &str) -> Command {
-        let mut other = Command::new(program);
-        other
+        let mut command = Command::new(program);
+        command
             .args(&self.options)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        other
+        if let Some(askpass) = &self.askpass {
+            command.env("SSH_ASKPASS", askpass).env("SSH_ASKPASS_REQUIRE", "force");
+        }
+        command
     }
 
     /// What such a program takes as the place of `path`.
@@ -144,16 +147,10 @@ impl Ssh {
 
     /// The program with its arguments and environment; the empty command is a shell.
     pub(crate) fn command(&self, command: &OsStr) -> Command {
-        let mut ssh = Command::new("ssh");
-        ssh.args(&self.options).arg(&self.destination);
+        let mut ssh = self.program("ssh");
+        ssh.arg(&self.destination).env("TERM", "xterm");
         if !command.is_empty() {
             ssh.arg("--").arg(command);
-        }
-        ssh.env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("TERM", "xterm");
-        if let Some(askpass) = &self.askpass {
-            ssh.env("SSH_ASKPASS", askpass).env("SSH_ASKPASS_REQUIRE", "force");
         }
         ssh
     }

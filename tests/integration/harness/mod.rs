@@ -24,7 +24,7 @@ pub(crate) use process::{Child, opspilot};
 pub(crate) use record::Row;
 pub(crate) use sshd::Sshd;
 pub(crate) use stream::Stream;
-pub(crate) use wait::{eventually, free_port, pause};
+pub(crate) use wait::{DEADLINE, eventually, free_port, pause};
 
 /// The prompt of the target's interactive bash.
 pub(crate) const READY: &str = "ready> ";

@@ -4,15 +4,15 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
-use russh::MethodKind;
 use russh::client::{self, AuthResult, Handle, KeyboardInteractiveAuthResponse};
 use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::{ChannelMsg, MethodKind};
 
 use super::{Certified, PASSWORD, PASSWORD_HASH, secret_file, step, totp, world};
 use crate::harness::{Key, World};
 
 /// A client that trusts any host key: what is tried is told apart by the bastion alone.
-struct Anyhow;
+pub(crate) struct Anyhow;
 
 impl client::Handler for Anyhow {
     type Error = russh::Error;
@@ -24,7 +24,7 @@ impl client::Handler for Anyhow {
 
 /// What an attempt came to, with what may follow it.
 #[derive(Debug, PartialEq)]
-enum Told {
+pub(crate) enum Told {
     Admitted,
     Counts(Vec<MethodKind>),
     Refused(Vec<MethodKind>),
@@ -44,12 +44,14 @@ const KEY: MethodKind = MethodKind::PublicKey;
 const QUESTION: MethodKind = MethodKind::KeyboardInteractive;
 const WORD: MethodKind = MethodKind::Password;
 
-struct Attempts {
+/// One connection, and what is tried on it.
+pub(crate) struct Attempts {
     connection: Handle<Anyhow>,
 }
 
 impl Attempts {
-    async fn new(world: &World) -> Self {
+    /// Connects to the bastion.
+    pub(crate) async fn new(world: &World) -> Self {
         let address = (Ipv4Addr::LOCALHOST, world.bastion.config.port);
         let connection = client::connect(Arc::default(), address, Anyhow).await.unwrap();
         Self { connection }
@@ -59,7 +61,8 @@ impl Attempts {
         told(self.connection.authenticate_none(name).await.unwrap())
     }
 
-    async fn password(&mut self, name: &str, password: &str) -> Told {
+    /// Tries a password.
+    pub(crate) async fn password(&mut self, name: &str, password: &str) -> Told {
         told(self.connection.authenticate_password(name, password).await.unwrap())
     }
 
@@ -83,6 +86,19 @@ impl Attempts {
                 .await
                 .unwrap(),
         )
+    }
+
+    /// What a command says, once they are in.
+    async fn run(&self, command: &str) -> String {
+        let mut channel = self.connection.channel_open_session().await.unwrap();
+        channel.exec(true, command).await.unwrap();
+        let mut said = Vec::new();
+        while let Some(message) = channel.wait().await {
+            if let ChannelMsg::Data { data } = message {
+                said.extend_from_slice(&data);
+            }
+        }
+        String::from_utf8(said).unwrap()
     }
 
     /// Answers what keyboard-interactive asks; where it asks nothing, that is what it came to.
@@ -198,6 +214,20 @@ async fn what_was_done_under_one_name_does_not_count_under_another() {
         Told::Admitted,
         "bob is still who he is"
     );
+}
+
+#[tokio::test]
+async fn who_gets_in_is_who_was_proved_and_not_who_was_tried_before() {
+    let world = world(PASSWORD_HASH, true);
+    let bobs = world.bastion.dir().join("bob");
+    let mut attempts = Attempts::new(&world).await;
+    attempts.nothing("alice").await;
+    attempts.password("alice", "wrong").await;
+    attempts.answer("alice", &["wrong"]).await;
+    attempts.key("alice", &bobs).await;
+    assert_eq!(attempts.key("bob", &bobs).await, Told::Admitted);
+    let who = attempts.run("whoami").await;
+    assert!(who.contains("bob") && !who.contains("alice"), "{who}");
 }
 
 #[tokio::test]
