@@ -123,18 +123,22 @@ impl Lexer {
     /// Goes on in `text`, the unit from its beginning. After an end, the next call is about the next unit.
     pub(super) fn run(&mut self, text: &[u8]) -> Found {
         loop {
-            match text.get(self.at) {
+            let from = self.at;
+            let Some(byte) = text.get(from) else {
+                return Found::More;
+            };
+            if self.rewritten || self.frames.len() > MAX_NESTING {
+                return Found::Lost;
+            }
+            let stepped = self.step(text, *byte);
+            // A step may be a whole line; and one that waits for more has looked at what there is.
+            let has_nul = text.get(from..self.at).is_some_and(|passed| passed.contains(&0));
+            match stepped {
+                _ if has_nul || self.ambiguous => return Found::Lost,
                 None => return Found::More,
-                Some(0) => return Found::Lost,
-                Some(_) if self.rewritten => return Found::Lost,
-                Some(_) if self.frames.len() > MAX_NESTING => return Found::Lost,
-                Some(byte) => match self.step(text, *byte) {
-                    None => return Found::More,
-                    Some(_) if self.ambiguous => return Found::Lost,
-                    Some(Step::Moved) => {}
-                    Some(Step::Ended) if self.may_be_abandoned() => return Found::Lost,
-                    Some(Step::Ended) => return self.end(text),
-                },
+                Some(Step::Moved) => {}
+                Some(Step::Ended) if self.may_be_abandoned() => return Found::Lost,
+                Some(Step::Ended) => return self.end(text),
             }
         }
     }

@@ -316,12 +316,25 @@ fn what_a_unit_takes_in_and_runs_in_another_form_is_given_up() {
 #[test]
 fn a_nul_byte_and_a_bottomless_nesting_are_given_up() {
     for text in [
-        b"ls\nr\0m x\n".to_vec(),
-        [b"ls\n", b"( ".repeat(1_002).as_slice()].concat(),
+        "r\0m x\n",
+        "echo \\\0\n",
+        "echo '\0'\n",
+        "echo \"\\\0\"\n",
+        "echo `\\\0`\n",
+        "# \0\n",
+        // A shell that drops it finds the delimiter.
+        "cat <<E\nE\0\nls\nE\n",
+        "cat <<E\nE\0",
+        &"( ".repeat(1_002),
     ] {
-        let mut splitter = Splitter::new(Dialect::Bash);
-        assert_eq!(splitter.feed(&text), [Piece::Unit(b"ls\n".to_vec())]);
-        assert!(splitter.is_lost());
+        let text = format!("ls\n{text}");
+        for size in [1, 2, text.len()] {
+            let mut splitter = Splitter::new(Dialect::Bash);
+            let reads = text.as_bytes().chunks(size);
+            let pieces: Vec<_> = reads.flat_map(|read| splitter.feed(read)).collect();
+            assert_eq!(pieces, [Piece::Unit(b"ls\n".to_vec())], "{text:?}");
+            assert!(splitter.is_lost(), "{text:?}");
+        }
     }
 }
 
