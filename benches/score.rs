@@ -6,6 +6,9 @@
 //! cargo bench --bench score -- - < FILE         # the same, from standard input
 //! ```
 //!
+//! The same is measured twice: with the grammar in this process, as in `opspilot score`, and then through the processes that
+//! the daemon has for it.
+//!
 //! Relative paths are taken from the root of the crate. Every command is scored once unmeasured, then once measured, on
 //! one thread: parsing, features, rules, forest, redaction and pattern, as in the daemon and in `opspilot score`.
 //! Printed are the time to load rules and model in milliseconds, and of the times for a command p50, p99 and the
@@ -21,6 +24,7 @@ use anyhow::{Context as _, ensure};
 use opspilot::command;
 use opspilot::config::{ModelBounds, Risk};
 use opspilot::domain::Dialect;
+use opspilot::helper::Helpers;
 use opspilot::risk::{Assessor, Circumstances};
 use serde::Deserialize;
 
@@ -44,13 +48,23 @@ fn main() -> anyhow::Result<()> {
         bounds: ModelBounds::default(),
     })?;
     let loading = started.elapsed();
-    for command in &commands {
-        score(&assessor, command);
+    let mut output = stdout().lock();
+    writeln!(output, "commands  {}", commands.len())?;
+    writeln!(output, "load      {:.1} ms", loading.as_secs_f64() * 1e3)?;
+    measure("in process", &assessor, &commands)?;
+    let helpers = Helpers::start(Path::new(env!("CARGO_BIN_EXE_opspilot")))?;
+    command::delegate_grammar(Box::new(helpers))?;
+    measure("through a helper", &assessor, &commands)
+}
+
+fn measure(how: &str, assessor: &Assessor, commands: &[String]) -> anyhow::Result<()> {
+    for command in commands {
+        score(assessor, command);
     }
-    let mut times: Vec<Duration> = commands.iter().map(|command| score(&assessor, command)).collect();
+    let mut times: Vec<Duration> = commands.iter().map(|command| score(assessor, command)).collect();
     times.sort_unstable();
-    report(loading, &times).context("cannot write the figures")?;
-    report_hostile(&assessor).context("cannot write the figures")
+    report(how, &times).context("cannot write the figures")?;
+    report_hostile(assessor).context("cannot write the figures")
 }
 
 fn score(assessor: &Assessor, command: &str) -> Duration {
@@ -60,11 +74,10 @@ fn score(assessor: &Assessor, command: &str) -> Duration {
     started.elapsed()
 }
 
-fn report(loading: Duration, sorted: &[Duration]) -> io::Result<()> {
+fn report(how: &str, sorted: &[Duration]) -> io::Result<()> {
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     let mut output = stdout().lock();
-    writeln!(output, "commands  {}", sorted.len())?;
-    writeln!(output, "load      {:.1} ms", loading.as_secs_f64() * 1e3)?;
+    writeln!(output, "{how}")?;
     for (name, percent) in [("p50", 50), ("p99", 99), ("max", 100)] {
         writeln!(output, "{name}       {:.0} us", micros(percentile(sorted, percent)))?;
     }

@@ -1,14 +1,15 @@
 //! The opspilot binary: arguments to `cli`, errors to standard error.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use opspilot::cli::{Cli, tell};
 
 fn main() -> ExitCode {
-    opspilot::cli::Cli::parse().run().unwrap_or_else(|error| {
-        // Nobody is left to tell when standard error is closed; the exit code still says it.
-        writeln!(std::io::stderr().lock(), "opspilot: {error:#}").unwrap_or_default();
-        ExitCode::FAILURE
-    })
+    match Cli::from_arguments() {
+        Ok(cli) => cli.run().unwrap_or_else(|error| {
+            tell(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }),
+        Err(code) => code,
+    }
 }

@@ -1,19 +1,19 @@
 //! Private keys on disk: nobody else may read them, and nothing is ever overwritten.
 
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use russh::keys::ssh_key::{Error as SshKeyError, LineEnding};
-use russh::keys::{Algorithm, PrivateKey, load_secret_key};
+use russh::keys::{Algorithm, PrivateKey, decode_secret_key};
+
+use crate::config::{SecretFileError, is_credential, read_secret};
 
 /// Why a private key cannot be used, or a file not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyFileError {
-    #[error("cannot read {}: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{} can be read by others (mode {mode:04o})", path.display())]
-    Exposed { path: PathBuf, mode: u32 },
+    #[error(transparent)]
+    Secret(#[from] SecretFileError),
     #[error("{} is not a private key that can be used: {source}", path.display())]
     Parse { path: PathBuf, source: russh::keys::Error },
     #[error("cannot write {}: {source}", path.display())]
@@ -26,11 +26,11 @@ impl KeyFileError {
     /// What to do about it.
     pub(crate) fn remedy(&self) -> String {
         match self {
-            Self::Read { path, .. } => format!(
+            Self::Secret(SecretFileError::Read { path, .. }) if !is_credential(path) => format!(
                 "check the path, or make a key: ssh-keygen -t ed25519 -N '' -f {}",
                 path.display()
             ),
-            Self::Exposed { path, .. } => format!("chmod 600 {}", path.display()),
+            Self::Secret(error) => error.remedy(),
             Self::Parse { .. } => "give an OpenSSH private key without a passphrase".into(),
             Self::Write { .. } | Self::Make(_) => "check the directory and the space that is left".into(),
         }
@@ -39,23 +39,9 @@ impl KeyFileError {
 
 /// Reads a private key that only its owner may read.
 pub(crate) fn read_private(path: &Path) -> Result<PrivateKey, KeyFileError> {
-    let unreadable = |source| KeyFileError::Read {
+    decode_secret_key(&read_secret(path)?, None).map_err(|source| KeyFileError::Parse {
         path: path.to_owned(),
         source,
-    };
-    let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(KeyFileError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    load_secret_key(path, None).map_err(|source| match source {
-        russh::keys::Error::IO(source) => unreadable(source),
-        source => KeyFileError::Parse {
-            path: path.to_owned(),
-            source,
-        },
     })
 }
 
@@ -95,6 +81,8 @@ pub(crate) fn write_new(path: &Path, content: &[u8], mode: u32) -> Result<(), Ke
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -141,7 +129,7 @@ mod tests {
         assert!(matches!(read_private(&path), Err(KeyFileError::Parse { .. })));
         assert!(matches!(
             read_private(dir.path().join("none").as_path()),
-            Err(KeyFileError::Read { .. })
+            Err(KeyFileError::Secret(SecretFileError::Read { .. }))
         ));
     }
 }

@@ -11,6 +11,8 @@ use std::process::ExitCode;
 
 use crate::config::{self, Config, ConfigErrors};
 use crate::control::{Keeper, Retention};
+use crate::domain::printable;
+use crate::helper;
 
 pub mod backup;
 pub mod check;
@@ -24,7 +26,9 @@ mod keys;
 mod listing;
 pub mod log;
 mod log_lines;
+pub mod manual;
 pub mod model;
+mod plain;
 pub mod policy;
 pub mod prune;
 pub mod replay;
@@ -89,9 +93,35 @@ enum Command {
     ClientConfig(client_config::Args),
     /// Print a completion script
     Completions(completions::Args),
+    /// Write the pages for `man` and the completion scripts that a package has
+    #[command(hide = true)]
+    Manual(manual::Args),
+    /// What the daemon starts to have workers started
+    #[command(hide = true, name = helper::SUPERVISOR)]
+    Supervisor,
+    /// What reads hostile texts for the daemon
+    #[command(hide = true, name = helper::WORKER)]
+    Worker,
 }
 
 impl Cli {
+    /// What the program was called with; otherwise why it does nothing is said, and how it exits is the error.
+    ///
+    /// # Errors
+    /// The exit code where help was asked for (0) or the arguments cannot be understood (2).
+    pub fn from_arguments() -> Result<Self, ExitCode> {
+        <Self as clap::Parser>::try_parse().map_err(|error| {
+            if error.use_stderr() {
+                // The arguments may be another's text, and the error quotes them.
+                let text = error.render().to_string();
+                write!(io::stderr().lock(), "{}", printable(&text)).unwrap_or_default();
+            } else {
+                error.print().unwrap_or_default();
+            }
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        })
+    }
+
     /// Runs the subcommand.
     ///
     /// # Errors
@@ -118,6 +148,9 @@ impl Cli {
             Command::Token(args) => token::run(args),
             Command::ClientConfig(args) => client_config::run(args),
             Command::Completions(args) => completions::run(args),
+            Command::Manual(args) => manual::run(args),
+            Command::Supervisor => Ok(helper::supervise().map(|()| ExitCode::SUCCESS)?),
+            Command::Worker => Ok(helper::work().map(|()| ExitCode::SUCCESS)?),
         }
     }
 }
@@ -147,13 +180,23 @@ pub(crate) fn keeper(config: &Config) -> Keeper {
     Keeper::new(&config.server.state_dir, &config.store.path, Retention::of(config))
 }
 
-/// Writes to standard output; a reader who has seen enough (`| head`) is no error.
+/// Writes text to standard output, in which nothing acts on a terminal; a reader who has seen enough (`| head`) is no error.
 pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    print_as_it_is(|out| write(&mut plain::Plain::new(out)))
+}
+
+/// As [`print`], for what draws and escapes what others wrote itself.
+fn print_as_it_is(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         result => result,
     }
+}
+
+/// Says something on standard error, on lines that nothing in `text` adds to. Nobody is left to tell where that is closed.
+pub fn tell(text: &str) {
+    writeln!(io::stderr().lock(), "opspilot: {}", printable(text)).unwrap_or_default();
 }
 
 #[cfg(test)]

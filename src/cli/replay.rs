@@ -1,13 +1,13 @@
 //! `opspilot replay`: plays the recording of a terminal.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use super::{ConfigArg, print};
+use super::{ConfigArg, print_as_it_is, tell};
 use crate::domain::{CommandId, SessionId, printable_line};
 use crate::recording::{self, Action, Event, Player, Tame};
 use crate::store::{Reader, RecordingSummary};
@@ -89,7 +89,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         play(&mut player, start, &pace)?
     };
     if let Some(note) = incomplete(&row, &player).filter(|_| to_its_end) {
-        writeln!(io::stderr(), "opspilot: {note}")?;
+        tell(&note);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -104,10 +104,7 @@ fn of_session(reader: &Reader, directory: &Path, id: SessionId, channel: u32) ->
         bail!("session {id} has {count} recordings, and no number {channel}; `opspilot sessions` lists them");
     };
     if count > 1 {
-        writeln!(
-            io::stderr(),
-            "opspilot: recording {channel} of {count}; --channel plays the others"
-        )?;
+        tell(&format!("recording {channel} of {count}; --channel plays the others"));
     }
     let player = open(directory, &row)?;
     Ok((row, player, Duration::ZERO))
@@ -130,7 +127,7 @@ fn of_command(reader: &Reader, directory: &Path, id: CommandId) -> anyhow::Resul
         match found {
             Ok((Some(event), player)) => return Ok((row, player, event.at)),
             Ok((None, _)) => {}
-            Err(error) => writeln!(io::stderr(), "opspilot: {error:#}")?,
+            Err(error) => tell(&format!("{error:#}")),
         }
     }
     bail!("no recording shows command {id}: it did not run, had no terminal, or was not recorded")
@@ -163,7 +160,7 @@ fn write_cast(player: &mut Player) -> anyhow::Result<()> {
         bail!("--cast is for a program or a file: send it there, as in `opspilot replay --cast ID > FILE`");
     }
     let header = player.header_line().to_owned();
-    print(|out| {
+    print_as_it_is(|out| {
         out.write_all(header.as_bytes())?;
         while let Some(line) = player.next_line().map_err(io::Error::other)? {
             out.write_all(line.as_bytes())?;

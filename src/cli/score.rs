@@ -12,6 +12,7 @@ use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::ConfigArg;
+use super::plain::Plain;
 use crate::command::{self, PATTERN_VERSION};
 use crate::config::{self, Config};
 use crate::domain::{Dialect, Level, printable_json, printable_line};
@@ -62,7 +63,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         features: args.features,
         shell: args.shell,
     };
-    let mut output = stdout().lock();
+    let mut output = Plain::new(stdout().lock());
     let outcome = match args.cmd {
         Some(cmd) => scorer.answer(&cmd, &mut output),
         None => scorer.answer_all(stdin().lock(), &mut output, &mut Progress::on_stderr()),

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
-use super::{ConfigArg, print, table};
+use super::{ConfigArg, print, print_as_it_is, table};
 use crate::domain::printable_line;
 use crate::store::{Reader, Report, StoreError};
 use chart::Style;
@@ -50,13 +50,11 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         print(|out| writeln!(out, "written to {}", printable_line(&file.to_string_lossy())))?;
         return Ok(ExitCode::SUCCESS);
     }
-    print(|out| {
-        if args.json {
-            table::json(out, &report)
-        } else {
-            page::write(out, &report, Style::of_stdout())
-        }
-    })?;
+    if args.json {
+        print(|out| table::json(out, &report))?;
+    } else {
+        print_as_it_is(|out| page::write(out, &report, Style::of_stdout()))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
 use super::table::{self, cell};
-use super::{ConfigArg, keeper, print};
+use super::{ConfigArg, keeper, print, tell};
 use crate::config::{Config, parse_duration};
 use crate::control::Request;
 use crate::domain::{Name, Scope};
@@ -97,10 +97,9 @@ fn add(args: Add) -> anyhow::Result<()> {
     };
     keeper(&config).ask(&Request::AddToken(Box::new(grant)))?;
     print(|out| writeln!(out, "{}", *secret.token))?;
-    writeln!(
-        io::stderr(),
-        "opspilot: token {id} of {user} is valid until {expires_at:.0}; it is not shown again"
-    )?;
+    tell(&format!(
+        "token {id} of {user} is valid until {expires_at:.0}; it is not shown again"
+    ));
     Ok(())
 }
 

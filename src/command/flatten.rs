@@ -6,11 +6,11 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
-use tree_sitter::Tree;
-
 use super::follow::Defined;
+use super::grammar::NoTree;
 use super::heredoc::{self, Outline};
 use super::token::{RawCommand, RawRedirection, Source, assignment_name, raw_command};
+use super::tree::Tree;
 use super::unwrap::{Inside, unwrap};
 use super::variables::Variables;
 use super::walk::Walk;
@@ -19,7 +19,7 @@ use super::{cook, follow, grammar, guess, rescue};
 use crate::domain::Dialect;
 
 /// Longest text that is read, in bytes; what is beyond is not looked at.
-const MAX_TEXT: usize = 64 * 1024;
+pub const MAX_PARSED: usize = 64 * 1024;
 /// Bytes of inner texts that are read for one script, all together.
 const MAX_INNER: usize = 128 * 1024;
 /// What every inner text costs besides its bytes, so that many short ones meet the limit as well.
@@ -46,7 +46,7 @@ const MAX_DEPTH: usize = 12;
 /// one another), is said in [`Script::doubts`].
 #[must_use]
 pub fn parse(text: &str, dialect: Dialect) -> Script {
-    let (seen, is_whole) = truncated(text, MAX_TEXT);
+    let (seen, is_whole) = truncated(text, MAX_PARSED);
     let mut reader = Reader::new(seen, dialect);
     if !is_whole {
         reader.doubts.insert(Doubt::Limit);
@@ -174,7 +174,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(text: &'a str, dialect: Dialect) -> Self {
+    pub(super) fn new(text: &'a str, dialect: Dialect) -> Self {
         Self {
             text,
             dialect,
@@ -246,14 +246,22 @@ impl<'a> Reader<'a> {
     }
 
     fn tree(&mut self, source: Source<'_>) -> Option<Tree> {
-        let tree = self
-            .affords(source.outline)
-            .then(|| grammar::tree(source.text))
-            .flatten();
-        if tree.is_none() {
-            self.doubts.insert(Doubt::Limit);
-        }
-        tree
+        let asked = if self.doubts.contains(&Doubt::Unread) {
+            // Who has failed on a part of a script may take its time to fail on each of the others.
+            Err(NoTree::Failed)
+        } else if self.affords(source.outline) {
+            grammar::tree(source.text)
+        } else {
+            Err(NoTree::Beyond)
+        };
+        asked
+            .inspect_err(|why| {
+                self.doubts.insert(match why {
+                    NoTree::Beyond => Doubt::Limit,
+                    NoTree::Failed => Doubt::Unread,
+                });
+            })
+            .ok()
     }
 
     /// Whether the grammar may be asked about a text, which is then counted.
@@ -264,12 +272,12 @@ impl<'a> Reader<'a> {
         affordable.is_some()
     }
 
-    fn read_tree(&mut self, source: Source<'_>, tree: &Tree, place: &Place) {
+    pub(super) fn read_tree(&mut self, source: Source<'_>, tree: &Tree, place: &Place) {
         let before = self.commands.len();
         let mut walk = Walk::new(source, place);
         walk.run(tree, self);
         self.read_backticks(source, place);
-        if tree.root_node().has_error() {
+        if tree.has_error {
             self.doubts.insert(self.grammar_doubt());
             self.rescue_missed(source, place, before, false);
         }
@@ -509,7 +517,7 @@ impl<'a> Reader<'a> {
     /// Reads a text within the one that is being read.
     pub(super) fn read_within(&mut self, text: &str, place: &Place) {
         let left = MAX_INNER.saturating_sub(self.inner_bytes);
-        if place.depth > MAX_DEPTH || text.len() > left.min(MAX_TEXT) {
+        if place.depth > MAX_DEPTH || text.len() > left.min(MAX_PARSED) {
             self.doubts.insert(Doubt::Limit);
             return;
         }

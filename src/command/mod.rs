@@ -30,6 +30,7 @@ mod splitter;
 mod stdin;
 mod token;
 mod transfer;
+mod tree;
 mod unwrap;
 mod variables;
 mod walk;
@@ -41,7 +42,8 @@ use std::ops::Range;
 use crate::domain::Dialect;
 
 pub use alias::expand_aliases;
-pub use flatten::parse;
+pub use flatten::{MAX_PARSED, parse};
+pub use grammar::{AlreadyDelegated, Grammar, InProcess, NoTree, delegate_grammar};
 pub use opens::{Opens, opens};
 pub use operand::{OperandClass, operand_class};
 pub use pattern::{pattern, pattern_of_redacted};
@@ -49,6 +51,7 @@ pub use redact::{redact, redact_prose, redacted};
 pub use splitter::{MAX_UNIT, Piece, Splitter};
 pub use stdin::{Interpreted, MAX_TEXT, Stdin, password_on_stdin, program_on_stdin};
 pub use transfer::{Transfer, serves_sftp, transfer};
+pub use tree::{MAX_TREE_LENGTH, NotATree, Tree};
 
 /// One submitted command, brought down to what it would run.
 #[derive(Debug, Clone)]
@@ -86,6 +89,8 @@ pub enum Doubt {
     Opaque,
     /// Here-documents as POSIX finds them and as the grammar finds them differ.
     HereDocument,
+    /// Who was to ask the grammar failed on it, or on a part before it.
+    Unread,
 }
 
 /// One simple command: a program with its words.

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex, RegexSet};
 
 use super::scan::element_end;
-use super::{Script, SimpleCommand, Word, parse};
+use super::{Doubt, Script, SimpleCommand, Word, parse};
 
 pub use prose::redact_prose;
 
@@ -48,7 +48,7 @@ pub fn redacted(script: &Script) -> Cow<'_, Script> {
         return Cow::Borrowed(script);
     }
     let parsed = parse(&text, script.dialect);
-    if programs(&parsed) == programs(script) {
+    if is_unharmed(script, &parsed) {
         return Cow::Owned(parsed);
     }
     let text = one_by_one(script, edits).unwrap_or_else(|| {
@@ -66,12 +66,30 @@ fn in_order(mut edits: Vec<Edit>) -> Vec<Edit> {
     edits
 }
 
+/// Whether `masked` still has the programs of `script`. Where either could not be read nobody can tell, and secrets stay masked.
+fn is_unharmed(script: &Script, masked: &Script) -> bool {
+    let is_unread = |script: &Script| script.doubts.contains(&Doubt::Unread);
+    is_unread(script) || is_unread(masked) || programs(script) == programs(masked)
+}
+
 fn programs(script: &Script) -> Vec<Option<&str>> {
     script.commands.iter().map(SimpleCommand::program).collect()
 }
 
-/// Keeps the edits that leave all programs in place.
+/// Tries every edit on its own, and where a program's name has the shape of a secret, every shape.
 fn one_by_one(script: &Script, edits: Vec<Edit>) -> Option<String> {
+    let kept = harmless(script, edits)?;
+    let masked = mask_shapes(&applied(&script.text, &kept)).into_owned();
+    if is_unharmed(script, &parse(&masked, script.dialect)) {
+        return Some(masked);
+    }
+    let shapes = shapes(&script.text);
+    let kept = harmless(script, in_order(kept.into_iter().chain(shapes).collect()))?;
+    Some(applied(&script.text, &kept))
+}
+
+/// The edits that leave all programs in place; `None` where there is too much to try.
+fn harmless(script: &Script, edits: Vec<Edit>) -> Option<Vec<Edit>> {
     if script.text.len().saturating_mul(edits.len() + 1) > MAX_RETRIED {
         return None;
     }
@@ -79,14 +97,11 @@ fn one_by_one(script: &Script, edits: Vec<Edit>) -> Option<String> {
     for edit in edits {
         kept.push(edit);
         let candidate = parse(&applied(&script.text, &kept), script.dialect);
-        if programs(&candidate) != programs(script) {
+        if !is_unharmed(script, &candidate) {
             kept.pop();
         }
     }
-    let text = applied(&script.text, &kept);
-    let masked = mask_shapes(&text).into_owned();
-    let unharmed = programs(&parse(&masked, script.dialect)) == programs(script);
-    Some(if unharmed { masked } else { text })
+    Some(kept)
 }
 
 /// A piece of the text, and what stands there instead.
@@ -305,6 +320,18 @@ fn mask_shapes(text: &str) -> Cow<'_, str> {
         }
     }
     masked
+}
+
+/// The edits for all that is a secret by its shape.
+fn shapes(text: &str) -> Vec<Edit> {
+    let found = SHAPE_SET.matches(text).into_iter();
+    let shapes = found.filter_map(|index| SHAPE_LIST.get(index)?.as_ref());
+    let secrets = shapes.flat_map(|shape| shape.captures_iter(text).filter_map(|captures| captures.name("secret")));
+    let edit = |secret: regex::Match<'_>| Edit {
+        span: secret.range(),
+        masked: MASK.to_owned(),
+    };
+    secrets.map(edit).collect()
 }
 
 fn mask_capture(captures: &Captures<'_>) -> String {

@@ -4,11 +4,10 @@
 
 use std::ops::Range;
 
-use tree_sitter::{Node, Tree, TreeCursor};
-
 use super::flatten::{Place, Reader};
 use super::scan::element_end;
 use super::token::{RawCommand, Source, raw_command};
+use super::tree::{Kind, Node, Role, Tree};
 use super::{Doubt, Origin, cook, heredoc};
 use crate::domain::Dialect;
 
@@ -71,58 +70,45 @@ impl<'a> Walk<'a> {
 
     /// Visits every node, parents first, without recursion.
     pub(super) fn run(&mut self, tree: &Tree, reader: &mut Reader<'_>) {
-        let mut cursor = tree.walk();
-        loop {
-            self.visit(cursor.node(), reader);
-            if cursor.goto_first_child() {
-                continue;
+        let mut around: Vec<(usize, &Node)> = Vec::new();
+        for (number, node) in tree.nodes.iter().enumerate() {
+            while let Some((left, parent)) = around.pop_if(|(_, parent)| parent.after <= number) {
+                self.leave(tree, left, parent, reader);
             }
-            self.leave(cursor.node(), reader);
-            while !cursor.goto_next_sibling() {
-                if !self.up(&mut cursor, reader) {
-                    return;
-                }
-            }
+            self.visit(tree, number, node, reader);
+            around.push((number, node));
+        }
+        while let Some((left, node)) = around.pop() {
+            self.leave(tree, left, node, reader);
         }
     }
 
-    fn up(&mut self, cursor: &mut TreeCursor<'_>, reader: &mut Reader<'_>) -> bool {
-        let moved = cursor.goto_parent();
-        if moved {
-            self.leave(cursor.node(), reader);
-        }
-        moved
-    }
-
-    fn visit(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
-        match node.kind() {
-            "|" | "|&" => self.separator(true),
+    fn visit(&mut self, tree: &Tree, number: usize, node: &Node, reader: &mut Reader<'_>) {
+        match node.kind {
+            Kind::Pipe => self.separator(true),
             // A parenthesis closes the pattern of a case, whose bars are no pipes.
-            ";" | "&" | "\n" | ")" => {
+            Kind::Separator => {
                 self.separator(false);
                 self.close_list(reader);
             }
-            "&&" | "||" => {
+            Kind::List => {
                 self.separator(false);
                 self.open_list(reader);
             }
-            "then" | "else" | "elif" | "do" | "case_item" => self.next_branch(reader),
-            "command"
-            | "declaration_command"
-            | "unset_command"
-            | "test_command"
-            | "variable_assignment"
-            | "variable_assignments" => self.command(node, reader),
-            "file_redirect" | "herestring_redirect" | "heredoc_redirect" => self.redirect(node, reader),
-            "command_substitution" | "process_substitution" => self.enter_substitution(node, reader),
-            "for_statement" => {
-                self.note_loop(node, reader);
+            Kind::Branch => self.next_branch(reader),
+            Kind::Command | Kind::TestCommand => self.command(node, reader),
+            Kind::Redirection => self.redirect(node, reader),
+            Kind::Substitution => self.enter_substitution(node, reader),
+            Kind::For => {
+                self.note_loop(tree, number, reader);
                 self.enter_compound(node, reader);
             }
-            kind if is_compound(kind) => self.enter_compound(node, reader),
-            "heredoc_end" => self.here_documents.push(node.end_byte()),
-            "comment" if reader.dialect == Dialect::Zsh => self.comment(node, reader),
-            _ => {}
+            Kind::Loop | Kind::Subshell | Kind::Group | Kind::Choice | Kind::Function => {
+                self.enter_compound(node, reader);
+            }
+            Kind::HereDocumentEnd => self.here_documents.push(node.span.end),
+            Kind::Comment if reader.dialect == Dialect::Zsh => self.comment(node, reader),
+            Kind::Comment | Kind::Part => {}
         }
     }
 
@@ -177,7 +163,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn command(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
+    fn command(&mut self, node: &Node, reader: &mut Reader<'_>) {
         if self.is_read(node) {
             return;
         }
@@ -186,17 +172,15 @@ impl<'a> Walk<'a> {
         self.read_command(node, &place, is_piped, reader);
     }
 
-    fn is_read(&self, node: Node<'_>) -> bool {
-        self.frames
-            .last()
-            .is_some_and(|frame| node.start_byte() < frame.consumed)
+    fn is_read(&self, node: &Node) -> bool {
+        self.frames.last().is_some_and(|frame| node.span.start < frame.consumed)
     }
 
-    fn read_command(&mut self, node: Node<'_>, place: &Place, is_piped: bool, reader: &mut Reader<'_>) {
+    fn read_command(&mut self, node: &Node, place: &Place, is_piped: bool, reader: &mut Reader<'_>) {
         let Some(frame) = self.frames.last_mut() else { return };
-        let start = node.start_byte();
-        let limit = if node.kind() == "test_command" {
-            node.end_byte()
+        let start = node.span.start;
+        let limit = if node.kind == Kind::TestCommand {
+            node.span.end
         } else {
             frame.limit
         };
@@ -223,7 +207,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A redirection of a compound command, or one that stands alone, is a command without words.
-    fn redirect(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
+    fn redirect(&mut self, node: &Node, reader: &mut Reader<'_>) {
         if self.is_read(node) {
             return;
         }
@@ -250,39 +234,39 @@ impl<'a> Walk<'a> {
     }
 
     /// Where the commands of the compound command begin that a redirection stands right behind.
-    fn redirected_compound(&self, node: Node<'_>) -> Option<usize> {
+    fn redirected_compound(&self, node: &Node) -> Option<usize> {
         let (first, end) = self.frames.last()?.compound?;
-        let between = self.source.text.get(end..node.start_byte())?;
+        let between = self.source.text.get(end..node.span.start)?;
         between.trim_matches([' ', '\t']).is_empty().then_some(first)
     }
 
-    fn enter_compound(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
+    fn enter_compound(&mut self, node: &Node, reader: &mut Reader<'_>) {
         let place = self.next_place(reader);
         let limit = self.frames.last().map_or(0, |frame| frame.limit);
-        let closes = matches!(node.kind(), "subshell" | "compound_statement");
-        let limit_inside = if closes { node.end_byte().min(limit) } else { limit };
+        let closes = matches!(node.kind, Kind::Subshell | Kind::Group);
+        let limit_inside = if closes { node.span.end.min(limit) } else { limit };
         let mut frame = Frame::new(place.clone(), limit_inside, true);
         if is_brace_word(self.source, node) {
-            let raw = raw_command(self.source, node.start_byte()..limit);
+            let raw = raw_command(self.source, node.span.start..limit);
             frame.consumed = raw.end;
             reader.simple(self.source, &raw, &place);
         }
-        match node.kind() {
-            "function_definition" => reader.variables.begin_definition(),
-            "while_statement" | "for_statement" | "c_style_for_statement" => {
-                reader.doubt_loop(self.source.slice(node.byte_range()));
+        match node.kind {
+            Kind::Function => reader.variables.begin_definition(),
+            Kind::Loop | Kind::For => {
+                reader.doubt_loop(self.source.slice(node.span.clone()));
             }
             _ => {}
         }
         self.push(frame, reader);
     }
 
-    fn enter_substitution(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
+    fn enter_substitution(&mut self, node: &Node, reader: &mut Reader<'_>) {
         let Some(frame) = self.frames.last() else {
             return;
         };
         let current = frame.current;
-        let raw = self.source.slice(node.byte_range());
+        let raw = self.source.slice(node.span.clone());
         let closed = raw.ends_with([')', '`']);
         let place = Place {
             origin: Origin::Substitution,
@@ -292,9 +276,9 @@ impl<'a> Walk<'a> {
                 .filter(|_| raw.starts_with(">("))
                 .map(|(pipeline, stage)| (pipeline, stage + 1)),
         };
-        let mut frame = Frame::new(place.clone(), node.end_byte() - usize::from(closed), false);
-        if raw.starts_with('`') && self.backticks(node.byte_range(), &place, reader) {
-            frame.consumed = node.end_byte();
+        let mut frame = Frame::new(place.clone(), node.span.end - usize::from(closed), false);
+        if raw.starts_with('`') && self.backticks(node.span.clone(), &place, reader) {
+            frame.consumed = node.span.end;
         }
         self.push(frame, reader);
     }
@@ -327,74 +311,70 @@ impl<'a> Walk<'a> {
         reader.variables.open_scope();
     }
 
-    fn leave(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
-        let kind = node.kind();
-        let opened =
-            matches!(kind, "command_substitution" | "process_substitution" | "for_statement") || is_compound(kind);
-        if !opened || self.frames.len() < 2 {
+    fn leave(&mut self, tree: &Tree, number: usize, node: &Node, reader: &mut Reader<'_>) {
+        if !is_frame(node.kind) || self.frames.len() < 2 {
             return;
         }
         self.close_list(reader);
         reader.variables.close_scope();
         reader.variables.close_scope();
         let Some(inner) = self.frames.pop() else { return };
-        if kind == "function_definition" {
-            self.define(node, reader);
+        if node.kind == Kind::Function {
+            self.define(tree, number, reader);
         }
         if let Some(outer) = self.frames.last_mut().filter(|_| inner.joins) {
             outer.current = inner
                 .current
                 .filter(|(pipeline, _)| Some(*pipeline) == outer.current.map(|found| found.0))
                 .or(outer.current);
-            outer.consumed = outer.consumed.max(node.end_byte());
-            outer.compound = Some((inner.first, node.end_byte()));
+            outer.consumed = outer.consumed.max(node.span.end);
+            outer.compound = Some((inner.first, node.span.end));
             outer.separated = false;
             outer.piped = false;
         }
     }
 
-    fn define(&self, node: Node<'_>, reader: &mut Reader<'_>) {
+    fn define(&self, tree: &Tree, number: usize, reader: &mut Reader<'_>) {
         reader.variables.end_definition();
-        let part = |field| {
-            node.child_by_field_name(field)
-                .map(|found| self.source.slice(found.byte_range()))
+        let part = |role| {
+            tree.child(number, role)
+                .map(|found| self.source.slice(found.span.clone()))
         };
-        if let (Some(name), Some(body)) = (part("name"), part("body")) {
+        if let (Some(name), Some(body)) = (part(Role::Name), part(Role::Body)) {
             let runs_arguments = std::mem::take(&mut reader.runs_arguments);
             reader.defined.define(name, body, runs_arguments);
         }
     }
 
     /// A loop over one known word assigns it; over more, its variable is not known.
-    fn note_loop(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
-        let Some(variable) = node.child_by_field_name("variable") else {
+    fn note_loop(&mut self, tree: &Tree, number: usize, reader: &mut Reader<'_>) {
+        let Some(variable) = tree.child(number, Role::Variable) else {
             return;
         };
-        let mut cursor = node.walk();
         let mut values = Vec::new();
-        for value in node.children_by_field_name("value", &mut cursor).take(2) {
-            let span = value.byte_range();
+        for value in tree.children(number, Role::Value).take(2) {
+            let span = value.span.clone();
             values.extend(cook::words(self.source.slice(span.clone()), &span, &reader.variables));
         }
         let known = match values.as_slice() {
             [only] if only.constant && !only.glob => Some(vec![only.text.clone()]),
             _ => None,
         };
-        reader.variables.set(self.source.slice(variable.byte_range()), known);
+        reader.variables.set(self.source.slice(variable.span.clone()), known);
     }
 
     /// An interactive zsh runs what follows a `#`, unless it was told otherwise.
-    fn comment(&mut self, node: Node<'_>, reader: &mut Reader<'_>) {
-        let text = self.source.slice(node.byte_range());
+    fn comment(&mut self, node: &Node, reader: &mut Reader<'_>) {
+        let text = self.source.slice(node.span.clone());
         if !text.contains([';', '|', '&', '`']) && !text.contains("$(") {
             return;
         }
         reader.doubts.insert(Doubt::Dialect);
         let place = self.next_place(reader);
-        let start = node.start_byte() + 1;
+        let start = node.span.start + 1;
         let around = reader.offset;
         reader.offset = around.map(|offset| offset + start);
-        let comment = self.source.slice(start..node.end_byte());
+        let comment = self.source.slice(start..node.span.end);
         let outline = heredoc::outline(comment);
         let source = Source {
             text: comment,
@@ -405,23 +385,29 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn is_compound(kind: &str) -> bool {
-    matches!(
-        kind,
-        "subshell"
-            | "compound_statement"
-            | "if_statement"
-            | "while_statement"
-            | "c_style_for_statement"
-            | "case_statement"
-            | "function_definition"
-    )
+/// Whether a node of this kind has a frame.
+fn is_frame(kind: Kind) -> bool {
+    match kind {
+        Kind::Substitution | Kind::For | Kind::Loop | Kind::Subshell | Kind::Group | Kind::Choice | Kind::Function => {
+            true
+        }
+        Kind::Pipe
+        | Kind::Separator
+        | Kind::List
+        | Kind::Branch
+        | Kind::Command
+        | Kind::TestCommand
+        | Kind::Redirection
+        | Kind::HereDocumentEnd
+        | Kind::Comment
+        | Kind::Part => false,
+    }
 }
 
 /// `{rm,-rf,/x}`, which the grammar takes for a group: a group's brace stands alone.
-fn is_brace_word(source: Source<'_>, node: Node<'_>) -> bool {
-    let text = source.slice(node.byte_range());
-    node.kind() == "compound_statement"
+fn is_brace_word(source: Source<'_>, node: &Node) -> bool {
+    let text = source.slice(node.span.clone());
+    node.kind == Kind::Group
         && text
             .strip_prefix('{')
             .is_some_and(|rest| !rest.starts_with(['\n', ' ', '\t', '}', '(']))
@@ -434,3 +420,6 @@ fn test_words(span: Range<usize>) -> RawCommand {
     command.end = span.end;
     command
 }
+
+#[cfg(test)]
+mod tests;

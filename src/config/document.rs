@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigErrors, Problem};
 use super::similar::closest;
+use super::values;
 
 /// What is wrong with a value, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,30 @@ impl Fault {
     }
 }
 
+/// What a file or directory that the configuration names is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// It is read.
+    Read,
+    /// A file that is written, or made beside others.
+    Write,
+    /// A directory that is written in, and made where it is missing.
+    WriteInto,
+}
+
+/// A path that the configuration names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedPath {
+    /// The key that names it (`targets[0].identity`).
+    pub key: String,
+    /// The line where it does.
+    pub line: usize,
+    /// The path, which is absolute where the file's is.
+    pub path: PathBuf,
+    /// What it is for.
+    pub usage: Usage,
+}
+
 /// The faults found so far in one file.
 pub(super) struct Report<'d> {
     file: &'d Path,
@@ -34,6 +59,7 @@ pub(super) struct Report<'d> {
     errors: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
     places: RefCell<BTreeMap<String, usize>>,
+    named_paths: RefCell<Vec<NamedPath>>,
 }
 
 /// What is worth keeping of a document without errors.
@@ -52,6 +78,7 @@ impl<'d> Report<'d> {
             errors: RefCell::default(),
             warnings: RefCell::default(),
             places: RefCell::default(),
+            named_paths: RefCell::default(),
         }
     }
 
@@ -75,7 +102,9 @@ impl<'d> Report<'d> {
     pub(super) fn parse(&self) -> Option<Spanned<DeTable<'d>>> {
         let (root, errors) = DeTable::parse_recoverable(self.text);
         for error in &errors {
-            let line = error.span().map_or(0, |span| self.line(&span));
+            let line = error
+                .span()
+                .map_or_else(|| self.unplaced_line(), |span| self.line(&span));
             let what = error.message().replace('\n', ", ");
             let remedy = "correct the TOML syntax on this line; https://toml.io/en/v1.0.0 describes it";
             self.error(self.problem(line, "", Fault::new(what, remedy)));
@@ -98,6 +127,11 @@ impl<'d> Report<'d> {
         })
     }
 
+    /// The paths that were named so far, in the order in which they were read.
+    pub(super) fn named_paths(&self) -> Vec<NamedPath> {
+        self.named_paths.borrow().clone()
+    }
+
     /// A value at its place, which is remembered.
     fn value(&'d self, path: String, value: &'d Spanned<DeValue<'d>>) -> Value<'d> {
         let line = self.line(&value.span());
@@ -113,6 +147,16 @@ impl<'d> Report<'d> {
     fn line(&self, span: &Range<usize>) -> usize {
         let before = self.text.as_bytes().get(..span.start).unwrap_or_default();
         memchr::memchr_iter(b'\n', before).count() + 1
+    }
+
+    /// The line that nests too deeply: of that alone, the parser does not say where it is.
+    fn unplaced_line(&self) -> usize {
+        let ends: Vec<usize> = memchr::memchr_iter(b'\n', self.text.as_bytes()).collect();
+        let is_placed = |end: &usize| {
+            let (_, errors) = DeTable::parse_recoverable(self.text.get(..*end).unwrap_or_default());
+            errors.iter().all(|error| error.span().is_some())
+        };
+        ends.partition_point(is_placed) + 1
     }
 }
 
@@ -288,6 +332,41 @@ impl<'d> Value<'d> {
     /// A string.
     pub(super) fn text(&self) -> Option<&'d str> {
         self.expect(self.content.as_str(), "a string, in quotes")
+    }
+
+    /// A path, which is remembered; a relative one is taken from `base`.
+    pub(super) fn path(&self, base: &Path, usage: Usage) -> Option<PathBuf> {
+        let path = self.parse(|text| values::path_from(base, text))?;
+        self.names(&path, usage);
+        Some(path)
+    }
+
+    /// As [`Value::path`], or with `""` for none.
+    #[expect(
+        clippy::option_option,
+        reason = "what is wrong is not what is none, as everywhere here"
+    )]
+    pub(super) fn path_or_none(&self, base: &Path, usage: Usage) -> Option<Option<PathBuf>> {
+        if self.text()?.is_empty() {
+            return Some(None);
+        }
+        self.path(base, usage).map(Some)
+    }
+
+    /// As [`Value::path`], for each string of a list.
+    pub(super) fn paths(&self, base: &Path, usage: Usage) -> Option<Vec<PathBuf>> {
+        let paths: Vec<_> = self.items()?.iter().map(|item| item.path(base, usage)).collect();
+        paths.into_iter().collect()
+    }
+
+    /// Remembers a path that this value names among other things.
+    pub(super) fn names(&self, path: &Path, usage: Usage) {
+        self.report.named_paths.borrow_mut().push(NamedPath {
+            key: self.path.clone(),
+            line: self.line,
+            path: path.to_owned(),
+            usage,
+        });
     }
 
     /// A whole number above zero.

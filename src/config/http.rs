@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::document::{Fault, Table, Value};
+use super::document::{Fault, Table, Usage, Value};
 use super::values;
 
 /// `[http]`: the HTTP API. It is off where nothing is listened on.
@@ -65,12 +65,13 @@ pub(super) fn http(table: &Table<'_>, base: &Path, state_dir: &Path) -> Option<H
         Some(value) => value.parse_list(|text| address(text, state_dir)),
         None => Some(Vec::new()),
     };
-    let file = |key| table.read(key, None, |value| value.parse(values::path(base)).map(Some));
+    let file = |key| table.read(key, None, |value| value.path(base, Usage::Read).map(Some));
     let (certificate, key) = (file("tls_certificate"), file("tls_key"));
     let max_connections = table.read("max_connections", 64, Value::count);
     let requests_per_minute = table.read("requests_per_minute", 600, Value::count);
     table.finish(&[]);
     let (tls, addresses) = (tls(table, certificate?, key?), addresses?);
+    name_sockets(listen.as_ref(), &addresses);
     if tls.is_none() {
         refuse_plain_text(listen.as_ref(), &addresses)?;
     }
@@ -82,9 +83,18 @@ pub(super) fn http(table: &Table<'_>, base: &Path, state_dir: &Path) -> Option<H
     })
 }
 
+/// Sockets are made where they are named.
+fn name_sockets(listen: Option<&Value<'_>>, addresses: &[HttpAddress]) {
+    for address in addresses {
+        if let (Some(value), HttpAddress::Unix(path)) = (listen, address) {
+            value.names(path, Usage::Write);
+        }
+    }
+}
+
 fn address(text: &str, state_dir: &Path) -> Result<HttpAddress, Fault> {
     if let Some(path) = text.strip_prefix("unix:") {
-        return values::path(state_dir)(path).map(HttpAddress::Unix);
+        return values::path_from(state_dir, path).map(HttpAddress::Unix);
     }
     let address = text.parse().map(HttpAddress::Tcp);
     address.map_err(|_| {

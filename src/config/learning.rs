@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::document::{Fault, Table, Value};
+use super::document::{Fault, Table, Usage, Value};
 use super::values;
 
 /// `[learning]`: how the forest is trained anew from the record.
@@ -43,9 +43,7 @@ const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// `[learning]`; `base` is the directory of the file.
 pub(super) fn learning(table: &Table<'_>, base: &Path) -> Option<Learning> {
-    let trainer = table.read("trainer", base.join("../models"), |value| {
-        value.parse(values::path(base))
-    });
+    let trainer = table.read("trainer", base.join("../models"), |value| value.path(base, Usage::Read));
     let timeout = duration(table, "timeout", 3_600);
     let promote = table.read("promote", false, Value::flag);
     let due_after = duration(table, "due_after", 30 * 86_400);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+mod credentials;
 mod destination;
 mod document;
 mod environment;
@@ -19,6 +20,7 @@ mod names;
 mod options;
 mod path_pattern;
 mod policies;
+mod secret_file;
 mod secrets;
 mod sections;
 mod settings;
@@ -29,6 +31,8 @@ mod targets;
 mod users;
 mod values;
 
+pub use credentials::{directory as credentials_directory, is_credential};
+pub use document::{NamedPath, Usage};
 pub use environment::{accepts_variable, may_be_set};
 pub use error::{ConfigErrors, Problem};
 pub use glob::glob_matches;
@@ -37,6 +41,7 @@ pub use keys::LEAST_RSA_BITS;
 pub use known_hosts::{HostTrust, KnownHostsError};
 pub use learning::{Learning, Window};
 pub use path_pattern::PathPattern;
+pub use secret_file::{SecretFileError, read_secret};
 pub use secrets::{PasswordHash, TotpSecret};
 pub use settings::{
     Address, Algorithms, AuthMethod, AuthorizedKey, Conditions, Config, Confirm, FileRule, HostKeys, LoginWith,
@@ -88,14 +93,7 @@ impl Config {
     /// # Errors
     /// The file, or one that it names, cannot be read; or see [`Config::parse`].
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        let text = keys::read_small(path).map_err(|what| Problem {
-            file: path.to_owned(),
-            line: None,
-            key: None,
-            what,
-            remedy: "check the path given with -c, and that this user may read the file".into(),
-        })?;
-        Self::parse(&text, path)
+        Self::parse(&read(path)?, path)
     }
 
     /// Parses a configuration as if it stood in `file`; reads nothing but the small key files that it names.
@@ -129,6 +127,32 @@ impl Config {
             remedy: remedy.into(),
         }
     }
+}
+
+/// The paths that the configuration in a file names, whatever else is wrong with it.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn named_paths(file: &Path) -> Result<Vec<NamedPath>, ConfigErrors> {
+    let text = read(file)?;
+    let report = Report::new(file, &text);
+    let root = report.parse();
+    let table = root.as_ref().map(|root| Table::root(&report, root.get_ref()));
+    table.and_then(|table| config(&table, file));
+    Ok(report.named_paths())
+}
+
+fn read(file: &Path) -> Result<String, ConfigErrors> {
+    keys::read_small(file).map_err(|what| {
+        Problem {
+            file: file.to_owned(),
+            line: None,
+            key: None,
+            what,
+            remedy: "check the path given with -c, and that this user may read the file".into(),
+        }
+        .into()
+    })
 }
 
 fn unexplained(file: &Path) -> Problem {

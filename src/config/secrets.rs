@@ -1,7 +1,6 @@
 //! What users know, as the daemon keeps it: never shown, never logged.
 
 use std::fmt;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use argon2::password_hash::phc::{Output, PasswordHash as Phc};
@@ -10,7 +9,7 @@ use data_encoding::BASE32_NOPAD;
 use zeroize::Zeroizing;
 
 use super::document::Fault;
-use super::keys::read_small;
+use super::secret_file::{SecretFileError, read_secret};
 
 /// The least memory in KiB, and the least product of memory and passes, as OWASP's table of equally good ones has it.
 const LEAST: (u32, u32) = (7_168, 35_840);
@@ -88,17 +87,7 @@ pub struct TotpSecret(Zeroizing<Vec<u8>>);
 impl TotpSecret {
     /// Reads a secret in base32 from a file that nobody else may read.
     pub(super) fn read(file: &Path) -> Result<Self, Fault> {
-        let mode = file.metadata().map(|metadata| metadata.permissions().mode());
-        if mode.is_ok_and(|mode| mode & 0o077 != 0) {
-            let file = file.display();
-            let what = format!("names {file}, which others may read");
-            return Err(Fault::new(
-                what,
-                format!("chmod 600 {file}, and a new secret if others have read it"),
-            ));
-        }
-        let text = read_small(file).map_err(|what| Fault::new(what, MAKE_SECRET))?;
-        Self::parse(&Zeroizing::new(text))
+        Self::parse(&read_secret(file).map_err(|error| unusable(&error))?)
     }
 
     fn parse(text: &str) -> Result<Self, Fault> {
@@ -121,6 +110,14 @@ impl TotpSecret {
     }
 }
 
+fn unusable(error: &SecretFileError) -> Fault {
+    let remedy = match error {
+        SecretFileError::Exposed { .. } => format!("{}, and a new secret if others have read it", error.remedy()),
+        _ => MAKE_SECRET.to_owned(),
+    };
+    Fault::new(error.to_string(), remedy)
+}
+
 impl fmt::Debug for TotpSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TotpSecret")
@@ -129,6 +126,8 @@ impl fmt::Debug for TotpSecret {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     /// Made by the `argon2` program of `correct horse`.

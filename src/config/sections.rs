@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::document::{Fault, Table, Value};
+use super::document::{Fault, Table, Usage, Value};
 use super::settings::{Algorithms, Confirm, ModelBounds, OnFailure, RecordingsOnFailure, Risk, Server, StoreSettings};
 use super::{environment, values};
 use crate::domain::Level;
@@ -24,6 +24,7 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
     let login_grace = positive(table, "login_grace", 30);
     let max_unauthenticated = limit(table, "max_unauthenticated", 100);
     let max_unauthenticated_per_ip = limit(table, "max_unauthenticated_per_ip", 10);
+    let max_abandoned_per_ip = limit(table, "max_abandoned_per_ip", 20);
     let max_auth_failures_per_ip = limit(table, "max_auth_failures_per_ip", 10);
     let auth_failures_window = positive(table, "auth_failures_window", 60);
     let auth_penalty_max = duration(table, "auth_penalty_max", 60);
@@ -52,6 +53,7 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
         login_grace: login_grace?,
         max_unauthenticated: max_unauthenticated?,
         max_unauthenticated_per_ip: max_unauthenticated_per_ip?,
+        max_abandoned_per_ip: max_abandoned_per_ip?,
         max_auth_failures_per_ip: max_auth_failures_per_ip?,
         auth_failures_window: auth_failures_window?,
         auth_penalty_max: auth_penalty_max?,
@@ -70,12 +72,12 @@ pub(super) fn server(table: &Table<'_>, base: &Path) -> Option<Server> {
 const SESSION_NOTICE: &str = "this session is recorded, and commands that may do harm are held until you confirm them";
 
 fn state_dir(table: &Table<'_>, base: &Path) -> Option<PathBuf> {
-    table.read("state_dir", base.to_owned(), |value| value.parse(values::path(base)))
+    table.read("state_dir", base.to_owned(), |value| value.path(base, Usage::WriteInto))
 }
 
 fn host_keys(table: &Table<'_>, state_dir: &Path) -> Option<Vec<PathBuf>> {
     table.read("host_keys", vec![state_dir.join("ssh_host_ed25519_key")], |value| {
-        value.parse_list(values::path(state_dir))
+        value.paths(state_dir, Usage::Write)
     })
 }
 
@@ -96,14 +98,13 @@ fn authority(
     others: &[PathBuf],
 ) -> Option<PathBuf> {
     table.read(key, state_dir.join(default), |value| {
-        value.parse(|text| {
-            let path = values::path(state_dir)(text)?;
-            if others.contains(&path) {
-                let what = "names a key that stands for something else already";
-                return Err(Fault::new(what, "give it a file of its own"));
-            }
-            Ok(path)
-        })
+        let path = value.path(state_dir, Usage::Write)?;
+        if others.contains(&path) {
+            let what = "names a key that stands for something else already";
+            value.error(Fault::new(what, "give it a file of its own"));
+            return None;
+        }
+        Some(path)
     })
 }
 
@@ -125,15 +126,14 @@ const MAX_DAYS: u32 = 36_500;
 /// `[store]`; a relative path is taken from the state directory.
 pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings> {
     let path = table.read("path", state_dir.join("opspilot.db"), |value| {
-        value.parse(values::path(state_dir))
+        value.path(state_dir, Usage::Write)
     });
     let on_failure = table.read("on_failure", OnFailure::Deny, |value| {
         let choices = [("deny", OnFailure::Deny), ("allow", OnFailure::Allow)];
         value.parse(|text| values::choice(text, &choices))
     });
     let recordings = table.read("recordings", Some(state_dir.join("recordings")), |value| {
-        let text = value.text()?;
-        Some((!text.is_empty()).then(|| state_dir.join(text)))
+        value.path_or_none(state_dir, Usage::WriteInto)
     });
     let recordings_max_bytes = table.read("recordings_max_bytes", Some(RECORDINGS_MAX_BYTES), |value| {
         value.whole().map(|bytes| (bytes > 0).then_some(bytes))
@@ -146,8 +146,7 @@ pub(super) fn store(table: &Table<'_>, state_dir: &Path) -> Option<StoreSettings
         value.parse(|text| values::choice(text, &choices))
     });
     let backup_dir = table.read("backup_dir", None, |value| {
-        let text = value.text()?;
-        Some((!text.is_empty()).then(|| state_dir.join(text)))
+        value.path_or_none(state_dir, Usage::WriteInto)
     });
     let backup_every = positive(table, "backup_every", 86_400);
     let backup_keep = limit(table, "backup_keep", 7);
@@ -217,14 +216,12 @@ fn model_bounds(table: &Table<'_>) -> Option<ModelBounds> {
 /// `[risk]`; `base` is the directory of the file.
 pub(super) fn risk(table: &Table<'_>, base: &Path, state_dir: &Path) -> Option<Risk> {
     let rules = table.read("rules", vec![base.join("rules.toml")], |value| {
-        value.parse_list(values::path(base))
+        value.paths(base, Usage::Read)
     });
     let model = table.read("model", Some(base.join("../models/risk.onnx")), |value| {
-        value.text().map(|text| (!text.is_empty()).then(|| base.join(text)))
+        value.path_or_none(base, Usage::Read)
     });
-    let shadow_model = table.read("shadow_model", None, |value| {
-        value.text().map(|text| (!text.is_empty()).then(|| base.join(text)))
-    });
+    let shadow_model = table.read("shadow_model", None, |value| value.path_or_none(base, Usage::Read));
     let bounds = model_bounds(table);
     table.finish(&[]);
     Some(Risk {

@@ -74,6 +74,9 @@ pub struct Server {
     pub max_unauthenticated: usize,
     /// Connections that have not authenticated, from one address.
     pub max_unauthenticated_per_ip: usize,
+    /// Connections from one address that may end without an attempt to authenticate before it is refused; one is forgiven
+    /// each second.
+    pub max_abandoned_per_ip: usize,
     /// Failures to authenticate that one address may have within the window before it is refused.
     pub max_auth_failures_per_ip: usize,
     /// The time in which those failures are forgotten again, evenly.

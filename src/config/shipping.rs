@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 
-use super::document::{Fault, Table, Value};
+use super::document::{Fault, Table, Usage, Value};
 use super::keys::read_small;
 use super::settings::Address;
 use super::values;
@@ -140,12 +140,11 @@ fn to(table: &Table<'_>, base: &Path) -> Option<ShipTo> {
     let transport = match scheme {
         "stdout" => return Some(ShipTo::Stdout),
         "file" => {
-            return values::path(base)(rest)
-                .map_err(|fault| value.error(fault))
-                .ok()
-                .map(ShipTo::File);
+            let path = path(&value, rest, base)?;
+            value.names(&path, Usage::Write);
+            return Some(ShipTo::File(path));
         }
-        "unix" => Transport::Unix(values::path(base)(rest).map_err(|fault| value.error(fault)).ok()?),
+        "unix" => Transport::Unix(path(&value, rest, base)?),
         "tcp" => Transport::Tcp(address(&value, rest)?),
         _ => {
             let address = address(&value, rest)?;
@@ -204,6 +203,10 @@ fn parts<'d>(value: &Value<'d>) -> Option<(&'d str, &'d str)> {
     found
 }
 
+fn path(value: &Value<'_>, rest: &str, base: &Path) -> Option<PathBuf> {
+    value.parse(|_| values::path_from(base, rest))
+}
+
 fn address(value: &Value<'_>, rest: &str) -> Option<Address> {
     value.parse(|_| values::target_address(rest))
 }
@@ -219,9 +222,10 @@ fn tls_name(text: &str) -> Result<ServerName<'static>, Fault> {
 }
 
 fn authorities(value: &Value<'_>, base: &Path) -> Option<Vec<CertificateDer<'static>>> {
-    value.parse(|text| {
+    let file = value.path(base, Usage::Read)?;
+    value.parse(|_| {
         let remedy = "name a file with the CA's certificate in PEM";
-        let pem = read_small(&values::path(base)(text)?).map_err(|what| Fault::new(what, remedy))?;
+        let pem = read_small(&file).map_err(|what| Fault::new(what, remedy))?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
         match found {
             Ok(found) if !found.is_empty() => Ok(found),

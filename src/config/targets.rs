@@ -5,7 +5,7 @@ use std::path::Path;
 
 use russh::keys::PublicKey;
 
-use super::document::{Fault, Table, Value};
+use super::document::{Fault, Table, Usage, Value};
 use super::settings::{Address, HostKeys, LoginWith, ProbeMode, ShellGate, Target};
 use super::{keys, known_hosts, values};
 
@@ -67,8 +67,8 @@ fn login_with(table: &Table<'_>, base: &Path) -> Option<LoginWith> {
     match *key {
         "agent" => value.flag().map(|_| LoginWith::Agent),
         "certificate" => value.flag().map(|_| LoginWith::Certificate),
-        "password_file" => value.parse(values::path(base)).map(LoginWith::PasswordFile),
-        _ => value.parse(values::path(base)).map(LoginWith::Identity),
+        "password_file" => value.path(base, Usage::Read).map(LoginWith::PasswordFile),
+        _ => value.path(base, Usage::Read).map(LoginWith::Identity),
     }
 }
 
@@ -112,11 +112,10 @@ fn keys_of(value: Option<Value<'_>>) -> Option<Vec<PublicKey>> {
 }
 
 fn known_hosts(value: &Value<'_>, address: &Address, base: &Path) -> Option<HostKeys> {
-    value.parse(|text| {
-        let file = values::path(base)(text)?;
-        known_hosts::check(&file, address)?;
-        Ok(HostKeys::KnownHosts(file))
-    })
+    let file = value.path(base, Usage::Read)?;
+    let known = known_hosts::check(&file, address);
+    known.map_err(|fault| value.error(fault)).ok()?;
+    Some(HostKeys::KnownHosts(file))
 }
 
 fn labels(table: &Table<'_>) -> Option<BTreeMap<String, String>> {

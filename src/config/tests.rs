@@ -352,6 +352,25 @@ const FAULTS: &[ExpectedFault] = &[
 ];
 
 #[test]
+fn what_nests_too_deeply_is_found_in_its_line_too() {
+    for (line, deep) in [
+        ("max_sessions = 7", format!("{}x = 7", "a.".repeat(200))),
+        (
+            r#"channels = ["shell", "exec"]"#,
+            format!("channels = {}", "[".repeat(200)),
+        ),
+        ("[store]", format!("[{}x]", "a.".repeat(200))),
+    ] {
+        let found = problems(&VALID.replacen(line, &deep, 1));
+        let lines: Vec<_> = found.iter().map(|problem| problem.line).collect();
+        assert!(
+            lines.contains(&Some(line_of(line))) && !lines.contains(&None),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
 fn each_fault_is_found_in_its_line_with_its_key_and_a_remedy() {
     for (line, replacement, key, what, remedy) in FAULTS {
         let number = line_of(line);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::document::{Fault, Table, Value};
+use super::document::{Fault, Table, Usage, Value};
 use super::keys::Authorized;
 use super::names::Names;
 use super::secrets::{PasswordHash, TotpSecret};
@@ -26,9 +26,8 @@ pub(super) fn user(table: &Table<'_>, names: &Names<'_>, base: &Path) -> Option<
         value.parse(PasswordHash::parse).map(Some)
     });
     let totp_secret = table.read("totp_secret_file", None, |value| {
-        value
-            .parse(|text| TotpSecret::read(&values::path(base)(text)?))
-            .map(Some)
+        let secret = TotpSecret::read(&value.path(base, Usage::Read)?);
+        secret.map_err(|fault| value.error(fault)).ok().map(Some)
     });
     let require = table.read("require", Vec::new(), require);
     table.finish(&[]);
@@ -78,7 +77,7 @@ fn authorized_keys(table: &Table<'_>, base: &Path) -> Option<(Vec<AuthorizedKey>
         value.parse_list(keys::authorized)
     });
     let from_file = table.read("authorized_keys_file", Vec::new(), |value| {
-        let file = value.parse(values::path(base))?;
+        let file = value.path(base, Usage::Read)?;
         keys::key_file(value, &file, keys::authorized)
     });
     let trusted = table
@@ -99,15 +98,14 @@ fn trusted_cas(value: &Value<'_>, base: &Path) -> Option<Vec<TrustedCa>> {
     if value.is_list() {
         return value.parse_list(keys::trusted_ca);
     }
-    let file = value.parse(|text| {
-        if text.split_whitespace().next().is_some_and(keys::is_key_type) {
-            return Err(Fault::new(
-                "is a key, where a path is expected",
-                "put it in a list: [\"ssh-ed25519 AAAA...\"]",
-            ));
-        }
-        values::path(base)(text)
-    })?;
+    if value.text()?.split_whitespace().next().is_some_and(keys::is_key_type) {
+        value.error(Fault::new(
+            "is a key, where a path is expected",
+            "put it in a list: [\"ssh-ed25519 AAAA...\"]",
+        ));
+        return None;
+    }
+    let file = value.path(base, Usage::Read)?;
     keys::key_file(value, &file, keys::trusted_ca)
 }
 

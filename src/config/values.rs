@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::credentials::credential;
 use super::document::Fault;
 use super::settings::Address;
 use crate::domain::Name;
@@ -164,14 +165,12 @@ pub(super) fn notice(text: &str) -> Result<String, Fault> {
     }
 }
 
-/// A path; a relative one is taken from `base`.
-pub(super) fn path(base: &Path) -> impl Fn(&str) -> Result<PathBuf, Fault> {
-    move |text| {
-        if text.is_empty() {
-            return Err(Fault::new("is empty", "give the path of a file"));
-        }
-        Ok(base.join(text).components().collect())
+/// A path; a relative one is taken from `base`, and `credential:NAME` from where the service manager puts it.
+pub(super) fn path_from(base: &Path, text: &str) -> Result<PathBuf, Fault> {
+    if text.is_empty() {
+        return Err(Fault::new("is empty", "give the path of a file"));
     }
+    credential(text).unwrap_or_else(|| Ok(base.join(text).components().collect()))
 }
 
 #[cfg(test)]

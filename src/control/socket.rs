@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, OpenOptionsExt as 
 use std::os::unix::net;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::protocol::{Reply, Request, RequestError, line};
 use super::{ControlError, Retention, carry_out, socket_path};
+use crate::domain::Seldom;
 use crate::store::Store;
 
 /// Who is served at once; others wait to be accepted.
@@ -83,6 +84,7 @@ impl Socket {
     ) {
         let retention = Arc::new(retention);
         let (places, tasks) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), TaskTracker::new());
+        let mut complaints = Seldom::default();
         loop {
             let arrived = tokio::select! {
                 () = stop.cancelled() => break,
@@ -97,7 +99,9 @@ impl Socket {
                     });
                 }
                 Err(error) => {
-                    tracing::error!(%error, "cannot accept a connection to the control socket");
+                    if complaints.is_time(Instant::now()) {
+                        tracing::error!(%error, "cannot accept connections to the control socket");
+                    }
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -8,6 +8,8 @@ mod name;
 mod path;
 mod rating;
 mod seal;
+mod seldom;
+mod shelter;
 mod text;
 mod time;
 mod vocabulary;
@@ -20,6 +22,8 @@ pub use name::{Name, NameError};
 pub use path::{absolute_path, is_step};
 pub use rating::{Rating, RatingError};
 pub use seal::Seal;
+pub use seldom::Seldom;
+pub use shelter::{Panicked, shelter, sheltered};
 pub use text::{acts, printable, printable_json, printable_line};
 pub use time::whole_millis;
 pub use vocabulary::{

@@ -66,6 +66,7 @@ pub fn acts(character: char) -> bool {
             0x00ad                   // soft hyphen
             | 0x034f                 // combining grapheme joiner
             | 0x061c                 // Arabic letter mark
+            | 0x070f                 // Syriac abbreviation mark
             | 0x115f | 0x1160 | 0x3164 | 0xffa0 // Hangul fillers: blank letters
             | 0x17b4 | 0x17b5        // Khmer inherent vowels: invisible
             | 0x180b..=0x180f        // Mongolian selectors
@@ -75,6 +76,9 @@ pub fn acts(character: char) -> bool {
             | 0xfe00..=0xfe0f        // variation selectors
             | 0xfeff                 // byte order mark
             | 0xfff0..=0xfffb        // interlinear annotation and specials
+            | 0x13430..=0x1343f      // Egyptian format controls
+            | 0x1bca0..=0x1bca3      // shorthand format controls
+            | 0x1d173..=0x1d17a      // musical format controls
             | 0xe0000..=0xe0fff      // tags and selectors
         )
 }

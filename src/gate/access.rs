@@ -24,7 +24,7 @@ impl Gate {
         let mut case = self.assess(request)?;
         let id = self.record(&case).await?;
         let permit = Box::pin(self.permit(&mut case, id, observer, intercept)).await?;
-        let ending = intercept.run(permit).await;
+        let ending = self.explained(intercept.run(permit).await);
         self.finish_access(id, &ending).await;
         Ok(ending)
     }

@@ -24,6 +24,7 @@ use super::hosts::Seen;
 use super::intercept::{Asked, Ending, Refusal, Request, Session, Submission, Unseen};
 use super::pending::{Claim, Confirmed};
 use super::permit::Permit;
+use super::readings;
 use super::remembered::{Same, What};
 
 /// The word that a critical command asks for, where the policy lets it be confirmed at all.
@@ -83,23 +84,14 @@ impl Case {
             .filter(|_| !matches!(request.submission, Submission::Access { .. }))
             .map(|seen| (seen.age_ms(Instant::now()), seen))
             .map(|(age, seen)| (seen, age));
-        let mut readings = readings(&request.submission);
-        let script = readings.next();
-        let assessment = script.as_ref().map(|script| {
-            let pattern = command::pattern(script);
-            let circumstances = Circumstances {
-                history: store.history(&session.user, &session.target, &pattern.hash),
-                snapshot: seen.as_ref().map(|(seen, _)| &seen.snapshot),
-                snapshot_age_ms: seen.as_ref().map(|(_, age)| *age),
-                environment: target.labels.get("env").map(String::as_str),
-                now_ms: Some(Timestamp::now().as_millisecond()),
-            };
-            let assessment = engine.assess(script, &circumstances);
-            let assess = |other: &Script| engine.assess(other, &circumstances);
-            let assessment = readings.fold(assessment, |assessment, other| graver(assessment, assess(&other)));
-            let assessment = marked_as_cut(assessment, script, &request.submission);
-            with_aliases(assessment, script, aliases(&request.submission), assess)
-        });
+        let circumstances = |script: &Script| Circumstances {
+            history: store.history(&session.user, &session.target, &command::pattern(script).hash),
+            snapshot: seen.as_ref().map(|(seen, _)| &seen.snapshot),
+            snapshot_age_ms: seen.as_ref().map(|(_, age)| *age),
+            environment: target.labels.get("env").map(String::as_str),
+            now_ms: Some(Timestamp::now().as_millisecond()),
+        };
+        let (assessment, programs) = readings::assess(&request.submission, &engine, circumstances).unzip();
         let verdict = decide(&engine, &request, assessment.as_ref())?;
         let shown = shown(&request.submission, assessment.as_ref());
         let mac = match &request.submission {
@@ -108,13 +100,13 @@ impl Case {
         };
         Some(Self {
             uid: CommandUid::new(),
-            programs: script.as_ref().map(last_programs).unwrap_or_default(),
+            programs: programs.unwrap_or_default(),
             start: start(verdict.decision),
             submitted_at: Timestamp::now(),
             shown,
             seen_at_submission: seen,
             context_before: None,
-            aliases: redacted(aliases(&request.submission)),
+            aliases: readings::redacted_aliases(&request.submission),
             request,
             is_read: false,
             engine,
@@ -502,90 +494,6 @@ fn host_key(session: &Session, target: &Target) -> Option<String> {
     })
 }
 
-/// The parses of a known command: as it is shown, then what else it may be, or holds. None where what runs is not known.
-fn readings(submission: &Submission) -> Box<dyn Iterator<Item = Script> + '_> {
-    let parsed = |bytes: &[u8], dialect| command::parse(&String::from_utf8_lossy(bytes), dialect);
-    match submission {
-        Submission::Command {
-            bytes,
-            dialect,
-            exactness,
-            ..
-        } if *exactness != Exactness::Unknown => Box::new(std::iter::once(parsed(bytes, *dialect))),
-        Submission::Ran { bytes, dialect } if !bytes.is_empty() => Box::new(std::iter::once(parsed(bytes, *dialect))),
-        // Where the shell that reads it is not known, it is judged as each would read it.
-        Submission::AnyShell { bytes } => {
-            let dialects = [Dialect::Bash, Dialect::Zsh, Dialect::Fish].into_iter();
-            Box::new(dialects.map(move |dialect| parsed(bytes, dialect)))
-        }
-        Submission::Transfer { bytes, .. } => Box::new(std::iter::once(parsed(bytes, Dialect::Bash))),
-        Submission::Text { bytes, interpreted } => {
-            let lines = interpreted.command_lines(String::from_utf8_lossy(bytes));
-            Box::new(lines.map(|line| command::parse(&line, Dialect::Bash)))
-        }
-        Submission::Command { .. } | Submission::Ran { .. } | Submission::Opaque { .. } | Submission::Access { .. } => {
-            Box::new(std::iter::empty())
-        }
-    }
-}
-
-/// Says behind the text that is shown how much more of it there is.
-fn marked_as_cut(assessment: Assessment, shown: &Script, submission: &Submission) -> Assessment {
-    let Submission::Text { bytes, .. } = submission else {
-        return assessment;
-    };
-    match bytes.len().checked_sub(shown.text.len()) {
-        None | Some(0) => assessment,
-        Some(more) => Assessment {
-            redacted: format!(
-                "{} # and about {more} bytes more, judged and not kept",
-                assessment.redacted
-            ),
-            ..assessment
-        },
-    }
-}
-
-/// The graver of what is said of a line as it stands, and as it reads without its aliases.
-fn with_aliases(
-    plain: Assessment,
-    script: &Script,
-    aliases: &[(String, String)],
-    assess: impl Fn(&Script) -> Assessment,
-) -> Assessment {
-    let Some(text) = command::expand_aliases(script, aliases) else {
-        return plain;
-    };
-    graver(plain, assess(&command::parse(&text, script.dialect)))
-}
-
-/// The graver of two assessments of one line, which is shown as the first has it.
-fn graver(plain: Assessment, other: Assessment) -> Assessment {
-    if (other.level, other.score) <= (plain.level, plain.score) {
-        return plain;
-    }
-    Assessment {
-        redacted: plain.redacted,
-        pattern: plain.pattern,
-        ..other
-    }
-}
-
-fn redacted(aliases: &[(String, String)]) -> BTreeMap<String, String> {
-    let redacted = |value: &str| command::redact(&command::parse(value, Dialect::Bash));
-    aliases
-        .iter()
-        .map(|(name, value)| (name.clone(), redacted(value)))
-        .collect()
-}
-
-fn aliases(submission: &Submission) -> &[(String, String)] {
-    match submission {
-        Submission::Command { aliases, .. } => aliases,
-        _ => &[],
-    }
-}
-
 fn bytes(submission: &Submission) -> &[u8] {
     match submission {
         Submission::Command { bytes, .. }
@@ -596,14 +504,4 @@ fn bytes(submission: &Submission) -> &[u8] {
         | Submission::Access { bytes, .. } => bytes,
         Submission::Opaque { .. } => &[],
     }
-}
-
-/// The programs of the last pipeline: those that the exit code may come from.
-fn last_programs(script: &Script) -> Vec<String> {
-    let last = script.commands.iter().map(|command| command.pipeline).max();
-    let of_last = script.commands.iter().filter(|command| Some(command.pipeline) == last);
-    of_last
-        .filter_map(|command| command.program())
-        .map(str::to_owned)
-        .collect()
 }

@@ -32,8 +32,10 @@ struct Host {
 }
 
 /// A command that runs on a host, from where it started.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
+#[derive(Debug)]
+pub(super) struct Run<'a> {
+    hosts: &'a Hosts,
+    target: Name,
     /// Others that ran when it started.
     beside: u32,
     /// How many had started, itself included.
@@ -62,28 +64,39 @@ impl Hosts {
     }
 
     /// Counts a command that starts.
-    pub(super) fn started(&self, target: &Name) -> Run {
+    pub(super) fn started(&self, target: &Name) -> Run<'_> {
         let mut hosts = self.lock();
         let host = hosts.entry(target.clone()).or_default();
         host.running += 1;
         host.started += 1;
         Run {
+            hosts: self,
+            target: target.clone(),
             beside: host.running - 1,
             number: host.started,
         }
     }
 
-    /// Counts a command that ended; says how many others ran there at some time between its start and its end.
-    pub(super) fn ended(&self, target: &Name, run: Run) -> u32 {
-        let mut hosts = self.lock();
-        let host = hosts.entry(target.clone()).or_default();
-        host.running = host.running.saturating_sub(1);
-        let since = u32::try_from(host.started.saturating_sub(run.number)).unwrap_or(u32::MAX);
-        run.beside.saturating_add(since)
-    }
-
     fn lock(&self) -> MutexGuard<'_, HashMap<Name, Host>> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run<'_> {
+    /// How many others ran there at some time between its start and now, which is its end.
+    pub(super) fn ended(self) -> u32 {
+        let started = self.hosts.lock().get(&self.target).map_or(0, |host| host.started);
+        let since = u32::try_from(started.saturating_sub(self.number)).unwrap_or(u32::MAX);
+        self.beside.saturating_add(since)
+    }
+}
+
+/// It has ended, also where nobody came to say so.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if let Some(host) = self.hosts.lock().get_mut(&self.target) {
+            host.running = host.running.saturating_sub(1);
+        }
     }
 }
 
@@ -94,16 +107,17 @@ mod tests {
     #[test]
     fn whatever_ran_at_the_same_time_counts_whenever_it_started() {
         let (hosts, web): (Hosts, Name) = (Hosts::default(), "web-1".parse().unwrap());
-        let alone = hosts.started(&web);
-        assert_eq!(hosts.ended(&web, alone), 0);
+        assert_eq!(hosts.started(&web).ended(), 0);
 
         let long = hosts.started(&web);
         for _ in 0..3 {
             let short = hosts.started(&web);
-            assert_eq!(hosts.ended(&web, short), 1, "the long one");
+            assert_eq!(short.ended(), 1, "the long one");
         }
         let elsewhere = hosts.started(&"db-1".parse().unwrap());
-        assert_eq!(hosts.ended(&web, long), 3);
-        assert_eq!(hosts.ended(&"db-1".parse().unwrap(), elsewhere), 0);
+        assert_eq!(long.ended(), 3);
+        assert_eq!(elsewhere.ended(), 0);
+        drop(hosts.started(&web));
+        assert_eq!(hosts.started(&web).ended(), 0, "one that was dropped ended");
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -21,6 +23,8 @@ pub(super) struct Metrics {
     judging: Histogram,
     recording: Histogram,
     answering: Histogram,
+    reloaded: Gauge,
+    reloaded_at: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -36,9 +40,9 @@ struct Resolved {
 }
 
 impl Metrics {
-    /// All at zero.
+    /// All at zero; the first configuration is in force.
     pub(super) fn new() -> Self {
-        Self {
+        let metrics = Self {
             judged: Family::default(),
             resolved: Family::default(),
             unrecorded: Counter::default(),
@@ -48,7 +52,11 @@ impl Metrics {
             recording: Histogram::new(exponential_buckets(100e-6, 2.0, 19)),
             // 250 ms to 17 min.
             answering: Histogram::new(exponential_buckets(0.25, 2.0, 13)),
-        }
+            reloaded: Gauge::default(),
+            reloaded_at: Gauge::default(),
+        };
+        metrics.reloaded(true);
+        metrics
     }
 
     /// Offers them to be read.
@@ -59,6 +67,15 @@ impl Metrics {
         registry.register("questions_ended", help, self.resolved.clone());
         let help = "Commands that could not be put on record";
         registry.register("commands_unrecorded", help, self.unrecorded.clone());
+        let help = "1 where the configuration that was read last is in force, 0 where it could not be used";
+        registry.register("last_reload_successful", help, self.reloaded.clone());
+        let help = "When the configuration that is in force was read, since the epoch";
+        registry.register_with_unit(
+            "last_reload_success_time",
+            help,
+            Unit::Seconds,
+            self.reloaded_at.clone(),
+        );
         let times = [
             (
                 "judging",
@@ -74,6 +91,14 @@ impl Metrics {
         ];
         for (name, help, histogram) in times {
             registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+        }
+    }
+
+    /// A configuration has been read, and is in force or not.
+    pub(super) fn reloaded(&self, in_force: bool) {
+        self.reloaded.set(i64::from(in_force));
+        if in_force {
+            self.reloaded_at.set(Timestamp::now().as_second());
         }
     }
 

@@ -12,9 +12,11 @@ mod metrics;
 mod pending;
 mod permit;
 mod preview;
+mod readings;
 mod remembered;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -51,9 +53,14 @@ pub struct Gate {
     remembered: Remembered,
     hosts: Hosts,
     metrics: Metrics,
+    /// Whether what ends from now on is ended by the bastion.
+    stopping: AtomicBool,
     /// What goes on after a command has ended: the snapshot after, and the impact.
     aftermath: TaskTracker,
 }
+
+/// Why something has ended that the bastion ended when it stopped.
+const STOPPED: &str = "the bastion stopped before it ended";
 
 /// The answer to a question that was put, or why there is none.
 enum Consent {
@@ -74,6 +81,7 @@ impl Gate {
             remembered: Remembered::default(),
             hosts: Hosts::default(),
             metrics: Metrics::new(),
+            stopping: AtomicBool::new(false),
             aftermath: TaskTracker::new(),
         }
     }
@@ -86,7 +94,23 @@ impl Gate {
     /// Decides by another engine from the next command on, and decides open questions again.
     pub fn replace_engine(&self, engine: Engine) {
         self.engine.store(Arc::new(engine));
+        self.metrics.reloaded(true);
         self.engine_replaced.send_replace(());
+    }
+
+    /// Notes that a new configuration could not be used, so that the one before stays in force.
+    pub fn keep_engine(&self) {
+        self.metrics.reloaded(false);
+    }
+
+    /// Says of all that ends unseen or unanswered from now on that the bastion has stopped.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Why things end now, where that is the bastion's doing.
+    pub fn stopped(&self) -> Option<&'static str> {
+        self.stopping.load(Ordering::Relaxed).then_some(STOPPED)
     }
 
     /// The record.
@@ -158,9 +182,9 @@ impl Gate {
         // Boxed, as what passes quickly takes no memory while the command runs.
         let permit = Box::pin(self.permit(&mut case, id, observer, intercept)).await?;
         let run = self.hosts.started(&case.request.session.target);
-        let ending = intercept.run(permit).await;
+        let ending = self.explained(intercept.run(permit).await);
         let meanwhile = Meanwhile {
-            concurrent: self.hosts.ended(&case.request.session.target, run),
+            concurrent: run.ended(),
             connection_lost: ending.lost.is_some() && observer.is_cut_off(),
         };
         Box::pin(self.finish(case, id, &ending, meanwhile, observer)).await;
@@ -304,7 +328,7 @@ impl Gate {
                 if matches!(refusal, Refusal::Expired(_)) {
                     self.remember_no(case);
                 }
-                (unanswered(&refusal), Err(refusal))
+                (self.unanswered(&refusal), Err(refusal))
             }
             Consent::Answered(answer, time_ms) => self.answered(case, answer, time_ms),
         };
@@ -338,6 +362,22 @@ impl Gate {
         self.remembered
             .remember(case.same(), true, Instant::now(), case.verdict.remember);
         (Verdict::Confirmed(recorded), Ok(()))
+    }
+
+    /// What ended without its end having been seen, with the true reason.
+    fn explained(&self, mut ending: Ending) -> Ending {
+        if let (Some(lost), Some(stopped)) = (&mut ending.lost, self.stopped()) {
+            stopped.clone_into(lost);
+        }
+        ending
+    }
+
+    /// How the record calls a question without an answer.
+    fn unanswered(&self, refusal: &Refusal) -> Verdict {
+        match (refusal, self.stopped()) {
+            (Refusal::Abandoned, Some(stopped)) => Verdict::Interrupted(stopped.to_owned()),
+            _ => unanswered(refusal),
+        }
     }
 
     /// Who copies a thousand files into one tree is not asked a thousand times.
@@ -390,7 +430,7 @@ fn answerer(case: &Case) -> Option<Name> {
     }
 }
 
-/// How the record calls a question without an answer.
+/// How the record calls a question without an answer, while the bastion runs.
 fn unanswered(refusal: &Refusal) -> Verdict {
     match refusal {
         Refusal::Expired(_) => Verdict::Expired,

@@ -6,17 +6,18 @@ use russh::ChannelMsg;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Restrictions;
-use crate::domain::{self, Name, printable};
+use crate::domain::{self, Name, Panicked, sheltered};
 
 use super::Shared;
 use super::address::Destination;
 use super::auth::Identity;
 use super::environment::{Environment, passes_variable};
+use super::fault::INTERNAL;
 use super::forward::X11Request;
 use super::intake::Intake;
 use super::session::{Origin, TargetSession};
 use super::tape::Tape;
-use super::user::{Gone, PtyRequest, Size, Voice, fail, refuse};
+use super::user::{Gone, PtyRequest, Screen, Size, Voice, fail, refuse};
 use super::{console, exec, sftp, shell};
 
 /// What the channels of one connection are for.
@@ -28,6 +29,8 @@ pub(super) enum Purpose {
     Console(Arc<console::Console>),
     /// Nothing; the reason goes to the user.
     Refuse(String),
+    /// Nothing, for a reason of the bastion's own.
+    Fail(&'static str),
 }
 
 impl Purpose {
@@ -99,6 +102,7 @@ pub(super) async fn attend(purpose: Purpose, restrictions: Restrictions, mut ear
     };
     let served = match purpose {
         Purpose::Refuse(reason) => refuse(&voice, setup.pty.is_some(), &reason).await,
+        Purpose::Fail(reason) => fail(&voice, setup.pty.is_some(), reason).await,
         Purpose::Console(console) => Box::pin(console.attend(setup, ear, voice)).await,
         Purpose::Target(session) => attend_target(session, setup, ear, voice).await,
     };
@@ -107,8 +111,28 @@ pub(super) async fn attend(purpose: Purpose, restrictions: Restrictions, mut ear
     }
 }
 
-/// Serves a channel of a session on a target.
+/// Serves a channel of a session on a target. Where that panics, the user is told and the session ends.
 pub(super) async fn attend_target(
+    session: Arc<TargetSession>,
+    setup: Setup,
+    ear: Intake,
+    voice: Voice,
+) -> Result<(), Gone> {
+    let (hang_up, has_pty) = (voice.hang_up(), setup.pty.is_some());
+    let served = tokio::select! {
+        served = sheltered(Box::pin(serve_target(session.clone(), setup, ear, voice))) => served,
+        () = session.fault().noted() => Err(Panicked),
+    };
+    if let Ok(served) = served {
+        return served;
+    }
+    session.fault().note();
+    let told = hang_up.end(has_pty, INTERNAL).await;
+    session.ended.cancel();
+    told
+}
+
+async fn serve_target(
     session: Arc<TargetSession>,
     setup: Setup,
     mut ear: Intake,
@@ -124,6 +148,9 @@ pub(super) async fn attend_target(
         .await;
     }
     if let Some(pty) = setup.pty.as_ref().filter(|_| setup.program.runs_on_terminal()) {
+        let screen = Screen::of(pty);
+        ear.show_on(screen.clone());
+        voice.show_on(screen);
         match Tape::start(&session, pty).await {
             Ok(Some(tape)) => {
                 ear.record_on(tape.clone());
@@ -133,7 +160,17 @@ pub(super) async fn attend_target(
             Err(_logged) => return fail(&voice, true, "cannot record this terminal, so nothing is run").await,
         }
     }
-    let environment = setup.environment.agreed(&session).await;
+    let told = voice.clone();
+    tokio::select! {
+        served = run(&session, setup, ear, voice) => served,
+        never = session.shared.drain.tell(told) => match never {},
+    }
+}
+
+/// Runs what was asked for.
+async fn run(session: &Arc<TargetSession>, setup: Setup, ear: Intake, voice: Voice) -> Result<(), Gone> {
+    let environment = setup.environment.agreed(session).await;
+    let session = session.clone();
     match setup.program {
         Program::Exec(command) => Box::pin(exec::attend(session, command, setup.pty, environment, ear, voice)).await,
         Program::Shell => Box::pin(shell::attend(session, setup.pty, environment, ear, voice)).await,
@@ -141,7 +178,7 @@ pub(super) async fn attend_target(
             Box::pin(sftp::attend(session, environment, ear, voice)).await
         }
         Program::Subsystem(name) => {
-            let reason = format!("the subsystem `{}` is not supported", printable(&name));
+            let reason = format!("the subsystem `{name}` is not supported");
             refuse(&voice, setup.pty.is_some(), &reason).await
         }
     }
@@ -236,7 +273,7 @@ impl Purpose {
         match self {
             Self::Target(session) => passes_variable(session, variable),
             Self::Console(console) => console.accepts(variable),
-            Self::Refuse(_) => false,
+            Self::Refuse(_) | Self::Fail(_) => false,
         }
     }
 
@@ -249,7 +286,7 @@ impl Purpose {
     pub(super) fn lends(&self, channel: domain::Channel) -> bool {
         match self {
             Self::Target(session) => session.permits(channel),
-            Self::Console(_) | Self::Refuse(_) => false,
+            Self::Console(_) | Self::Refuse(_) | Self::Fail(_) => false,
         }
     }
 }

@@ -16,13 +16,15 @@ use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use crate::domain::printable_line;
+use crate::domain::{printable_line, sheltered};
 
 use super::Shared;
 use super::auth::{Answer, Identity, Login, Proof, Question};
 use super::channel;
 use super::door::Stranger;
+use super::drain::{LEAVING, Work, Works};
 use super::environment::Asked;
+use super::fault::Fault;
 use super::forward::Address;
 use super::idle::Usage;
 use super::jump::{self, Jump};
@@ -48,21 +50,30 @@ pub(super) enum Arrival {
 /// How far a connection is. Clones share it.
 #[derive(Clone)]
 pub(super) struct Life {
-    /// Cancelled when authentication is done.
+    /// Cancelled when who is there has been proved.
+    pub proved: CancellationToken,
+    /// Cancelled when authentication is done, and they are served.
     pub authenticated: CancellationToken,
     /// Cancelled when the connection must end.
     pub ended: CancellationToken,
     /// Told of everything that passes in a channel.
     pub usage: Usage,
+    /// Noted where a part of it panics.
+    pub fault: Fault,
+    /// What runs in its channels.
+    pub works: Works,
 }
 
 impl Life {
     /// A life that ends with another at the latest.
     pub(super) fn within(other: &CancellationToken) -> Self {
         Self {
+            proved: CancellationToken::new(),
             authenticated: CancellationToken::new(),
             ended: other.child_token(),
             usage: Usage::new(),
+            fault: Fault::default(),
+            works: Works::none(),
         }
     }
 }
@@ -154,8 +165,23 @@ impl Client {
     /// The way from the console to a host and port that the user asks for; `None` where there is none for them.
     fn jump_to(&self, host: &str, port: u32) -> Option<Jump> {
         let at_console = matches!(self.purpose, Some(channel::Purpose::Console(_)));
-        let who = self.identity.as_ref().filter(|_| at_console)?;
+        let may_begin = at_console && !self.shared.drain.has_begun();
+        let who = self.identity.as_ref().filter(|_| may_begin)?;
         Jump::to(&self.shared.gate.engine(), who, host, port)
+    }
+
+    /// Something runs in a channel now.
+    fn work(&self) -> Work {
+        let works = [&self.life.works, &self.shared.works];
+        Work::among(works, self.life.ended.clone())
+    }
+
+    /// What a channel that is opened now is for.
+    fn purpose_of_channel(&self) -> Option<channel::Purpose> {
+        if self.shared.drain.has_begun() {
+            return Some(channel::Purpose::Fail(LEAVING));
+        }
+        self.purpose.clone()
     }
 
     /// Enters a channel in the table; `None` where there are too many. The token is cancelled when it is closed.
@@ -171,6 +197,19 @@ impl Client {
         };
         self.channels.insert(channel, opened);
         Some(closed)
+    }
+
+    /// Serves a channel in a task of its own, after which it is closed. Where that panics, the connection ends.
+    fn spawn(&self, closed: CancellationToken, work: Work, serving: impl Future<Output = ()> + Send + 'static) {
+        let life = self.life.clone();
+        self.shared.tasks.spawn(async move {
+            if sheltered(serving).await.is_err() {
+                life.fault.note();
+                life.ended.cancel();
+            }
+            closed.cancel();
+            work.end();
+        });
     }
 
     /// Says the answer as SSH does.
@@ -229,7 +268,17 @@ fn ask(question: Question) -> Auth {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.life.fault.note();
+        }
         self.life.ended.cancel();
+        // Who dawdled kept nobody out, and was too slow to be a burden.
+        let was_hasty = self.stranger.as_ref().is_some_and(|stranger| !stranger.has_dawdled());
+        if was_hasty && !self.login.has_tried() {
+            let engine = self.shared.gate.engine();
+            let source = self.peer.ip().into();
+            self.shared.guard.abandoned(source, &engine.config.server);
+        }
     }
 }
 
@@ -296,6 +345,7 @@ impl Handler for Client {
         let Some(identity) = self.proven() else {
             return Err(russh::Error::NotAuthenticated);
         };
+        self.life.proved.cancel();
         self.identity = Some(identity.clone());
         tracing::info!(peer = %self.peer, user = %identity.user, "authenticated");
         if identity.destination.is_none() && self.shared.lent.signed_since(&identity.user, self.since) {
@@ -327,6 +377,8 @@ impl Handler for Client {
                     proved_by: identity.proofs.iter().map(Proof::description).collect(),
                     way: if self.jump.is_some() { Way::ProxyJump } else { Way::Name },
                     handle: session.handle(),
+                    fault: self.life.fault.clone(),
+                    works: self.life.works.clone(),
                 };
                 channel::Purpose::of(&self.shared, &identity, origin, &self.life.ended)
             }
@@ -346,20 +398,18 @@ impl Handler for Client {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let restrictions = self.identity.as_ref().map(|who| who.restrictions);
-        let ready = self.purpose.clone().zip(restrictions);
+        let ready = self.purpose_of_channel().zip(restrictions);
         let entered = ready.and_then(|ready| Some((ready, self.enter(channel.id(), false)?)));
         let Some(((purpose, restrictions), closed)) = entered else {
             reply.reject(russh::ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         };
+        let work = self.work();
         reply.accept().await;
-        let directory = self.shared.spill_directory();
-        let (ear, mut voice) = user::split(channel, session.handle(), closed.clone(), directory);
+        let memory = (self.shared.spill_directory(), self.channels.len());
+        let (ear, mut voice) = user::split(channel, session.handle(), closed.clone(), memory);
         voice.count_as_use(self.life.usage.clone());
-        self.shared.tasks.spawn(async move {
-            channel::attend(purpose, restrictions, ear, voice).await;
-            closed.cancel();
-        });
+        self.spawn(closed, work, channel::attend(purpose, restrictions, ear, voice));
         Ok(())
     }
 
@@ -383,11 +433,9 @@ impl Handler for Client {
             return Ok(());
         };
         reply.accept().await;
-        let (shared, peer) = (self.shared.clone(), self.peer);
-        self.shared.tasks.spawn(async move {
-            jump::serve(shared, peer, jump, channel, closed.clone()).await;
-            closed.cancel();
-        });
+        let (shared, peer, work) = (self.shared.clone(), self.peer, self.work());
+        let serving = jump::serve(shared, peer, jump, (channel, self.channels.len()), closed.clone());
+        self.spawn(closed, work, serving);
         Ok(())
     }
 

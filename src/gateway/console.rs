@@ -10,13 +10,14 @@ mod window;
 mod words;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use russh::ChannelMsg;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::accepts_variable;
-use crate::domain::{Name, printable, printable_line};
+use crate::domain::{Name, printable, printable_line, whole_millis};
 use crate::gate::Confirmed;
 use crate::store::{CommandSummary, LogFilter, StoreError};
 
@@ -126,6 +127,7 @@ impl Console {
     /// The menu, until it is left.
     async fn converse(&self, pty: &mut PtyRequest, ear: &mut Intake, voice: &Voice) -> Result<Left, Gone> {
         let mut menu = Menu::new(self.who.user.clone(), self.entries(), Window::of(pty));
+        let began = Instant::now();
         voice.stdout(menu.say("").into_bytes()).await?;
         while let Some(message) = ear.next().await {
             if let Some(size) = Size::told_by(&message) {
@@ -139,11 +141,11 @@ impl Console {
             };
             let mut typed: &[u8] = &data;
             loop {
-                let heard = menu.hear(typed);
+                let heard = menu.hear(typed, whole_millis(began.elapsed()));
                 voice.stdout(heard.shown.into_bytes()).await?;
                 let Some(asked) = heard.asked else { break };
                 typed = heard.rest;
-                match self.act(asked, &mut menu, pty, &mut typed, voice).await? {
+                match self.act(asked, &mut menu, pty, began, voice).await? {
                     Some(Left::For(session)) => {
                         // What was typed ahead is for the shell.
                         ear.give_back(ChannelMsg::Data {
@@ -159,13 +161,13 @@ impl Console {
         Ok(Left::Out)
     }
 
-    /// Does what was asked for at the menu; `Some` where it is left by that.
+    /// Does what was asked for at the menu, which stands since `began`; `Some` where it is left by that.
     async fn act(
         &self,
         asked: Asked,
         menu: &mut Menu,
         pty: &PtyRequest,
-        typed: &mut &[u8],
+        began: Instant,
         voice: &Voice,
     ) -> Result<Option<Left>, Gone> {
         let text = match asked {
@@ -174,17 +176,13 @@ impl Console {
                 Ok(session) => return Ok(Some(Left::For(session))),
                 Err(reason) => no(&reason).text,
             },
-            Asked::Command(Words::Confirm(code)) => {
-                // What was typed before the command was shown is no answer.
-                *typed = &[];
-                match self.shared.gate.waiting_for(&self.who.user, &code) {
-                    Ok(about) => {
-                        menu.ask_about(code);
-                        described(&about)
-                    }
-                    Err(error) => no(&error.to_string()).text,
+            Asked::Command(Words::Confirm(code)) => match self.shared.gate.waiting_for(&self.who.user, &code) {
+                Ok(about) => {
+                    menu.ask_about(code, whole_millis(began.elapsed()));
+                    described(&about)
                 }
-            }
+                Err(error) => no(&error.to_string()).text,
+            },
             Asked::Command(Words::Help) => format!("{MENU_HELP}{HELP}"),
             Asked::Command(words) => self.answer(words, Some(pty)).await.text,
             Asked::Confirmed(code) => self.confirm(&code).text,
@@ -231,7 +229,7 @@ impl Console {
         let served = channel::attend_target(session, setup, ear, voice).await;
         if ended.is_cancelled() && !self.ended.is_cancelled() {
             // The connection stays, so the channel has to be ended by itself.
-            return hang_up.end("this session has been ended").await;
+            return hang_up.end(true, "this session has been ended").await;
         }
         served
     }
@@ -341,7 +339,7 @@ fn yes(text: String) -> Reply {
 
 fn no(reason: &str) -> Reply {
     Reply {
-        text: format!("opspilot: {reason}\n"),
+        text: format!("opspilot: {}\n", printable_line(reason)),
         ok: false,
     }
 }

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::sheltered;
 use crate::store::{ConnectionCounts, Store};
 
 /// How long the numbers are gathered before they are put on record. What is counted around midnight may so be the next day's.
@@ -48,9 +49,16 @@ impl Counters {
     /// Puts the numbers on record at intervals, and what is left once `stopping` is cancelled.
     pub(super) async fn keep(self: Arc<Self>, store: Store, stopping: CancellationToken) {
         while timeout(INTERVAL, stopping.cancelled()).await.is_err() {
-            self.put_on_record(&store).await;
+            self.try_to_put_on_record(&store).await;
         }
-        self.put_on_record(&store).await;
+        self.try_to_put_on_record(&store).await;
+    }
+
+    /// A panic costs these numbers, and not those to come.
+    async fn try_to_put_on_record(&self, store: &Store) {
+        if let Err(panicked) = sheltered(self.put_on_record(store)).await {
+            tracing::error!(%panicked, "some connections are not counted");
+        }
     }
 
     async fn put_on_record(&self, store: &Store) {

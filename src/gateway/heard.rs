@@ -6,7 +6,7 @@ use russh::{ChannelMsg, Sig};
 
 use crate::gate::Ending;
 
-use super::user::{FAILED, Gone, Voice};
+use super::user::{Gone, Voice, fail};
 
 /// What was heard of a program.
 pub(super) struct Heard {
@@ -66,7 +66,8 @@ impl Heard {
     pub(super) async fn tell(&self, voice: &Voice) -> Result<(), Gone> {
         match (&self.signal, self.exit_code) {
             (Some(signal), _) => voice.exit_signal(signal.clone()).await,
-            (None, code) => voice.exit(code.unwrap_or(FAILED)).await,
+            (None, Some(code)) => voice.exit(code).await,
+            (None, None) => fail(voice, self.has_pty, "the connection to the target has ended").await,
         }
     }
 }

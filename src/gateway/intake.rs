@@ -24,10 +24,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::tape::Tape;
-use super::user::Size;
+use super::user::{Screen, Size};
 
-/// Data that waits in memory, bytes.
+/// Data that waits in memory, bytes, where a channel is the only one. Each that is opened beside others has its share of that ...
 const IN_MEMORY: usize = 4 * 1024 * 1024;
+/// ... and so much at least.
+const LEAST_IN_MEMORY: usize = 128 * 1024;
 /// Data of a forward that waits in memory, bytes: no less than one packet. There are many forwards, and each has a file.
 const FORWARD_IN_MEMORY: usize = 512 * 1024;
 /// What a message of data takes beside its bytes: many small ones take as much as a few large ones.
@@ -58,6 +60,8 @@ pub(super) struct Intake {
     room: Room,
     /// Where the sizes of the user's window are recorded.
     tape: Option<Tape>,
+    /// The terminal whose window it is.
+    screen: Option<Screen>,
     /// Cancelled when the other side has closed the channel, or is gone.
     closed: CancellationToken,
 }
@@ -96,9 +100,9 @@ struct Spilled {
 
 impl Intake {
     /// Takes what a user sends, which must not stop their connection. What memory has no room for waits in an unnamed file in
-    /// `directory`.
-    pub(super) fn spilling(half: ChannelReadHalf, directory: PathBuf) -> Self {
-        Self::new(half, IN_MEMORY, Some(Spill::new(directory)))
+    /// `directory`. So many channels are open, with this one.
+    pub(super) fn spilling(half: ChannelReadHalf, directory: PathBuf, open: usize) -> Self {
+        Self::new(half, share(open), Some(Spill::new(directory)))
     }
 
     /// Takes what comes from either end of a forward, as [`Intake::spilling`].
@@ -106,9 +110,9 @@ impl Intake {
         Self::new(half, FORWARD_IN_MEMORY, Some(Spill::new(directory)))
     }
 
-    /// Takes what a target sends.
-    pub(super) fn from_target(half: ChannelReadHalf) -> Self {
-        Self::new(half, IN_MEMORY, None)
+    /// Takes what a target sends. So many channels are open, with this one.
+    pub(super) fn from_target(half: ChannelReadHalf, open: usize) -> Self {
+        Self::new(half, share(open), None)
     }
 
     /// One that hears what a test says.
@@ -135,6 +139,7 @@ impl Intake {
             returned: None,
             room,
             tape: None,
+            screen: None,
             closed,
         }
     }
@@ -148,6 +153,20 @@ impl Intake {
     /// Records the sizes of the user's window from here on.
     pub(super) fn record_on(&mut self, tape: Tape) {
         self.tape = Some(tape);
+    }
+
+    /// Tells a terminal the sizes of the user's window from here on.
+    pub(super) fn show_on(&mut self, screen: Screen) {
+        self.screen = Some(screen);
+    }
+
+    fn resize(&self, size: Size) {
+        if let Some(tape) = &self.tape {
+            tape.resize(size);
+        }
+        if let Some(screen) = &self.screen {
+            screen.resize(size);
+        }
     }
 
     /// Has the next reader begin with what was read last, or with the end of it.
@@ -164,8 +183,8 @@ impl Intake {
             match self.items.recv().await? {
                 Item::Message(message) => {
                     self.room.give_back(&message);
-                    if let (Some(tape), Some(size)) = (&self.tape, Size::told_by(&message)) {
-                        tape.resize(size);
+                    if let Some(size) = Size::told_by(&message) {
+                        self.resize(size);
                     }
                     return Some(message);
                 }
@@ -321,6 +340,11 @@ impl Spill {
             waiting: self.waiting.clone(),
         }))
     }
+}
+
+/// The memory for the last of so many channels, bytes: whoever opens many does not get so many times as much.
+fn share(open: usize) -> usize {
+    (IN_MEMORY / open.max(1)).max(LEAST_IN_MEMORY)
 }
 
 /// Whether a file system has only the share left that waiting data must not take: others write there, too.
@@ -578,6 +602,13 @@ mod tests {
         assert!(!is_nearly_full(&file_system));
         file_system.f_bavail = 199;
         assert!(is_nearly_full(&file_system));
+    }
+
+    #[test]
+    fn many_channels_have_little_more_memory_than_few() {
+        assert_eq!(share(1), IN_MEMORY);
+        let of_all: usize = (1..=64).map(share).sum();
+        assert!(of_all < 6 * IN_MEMORY, "{of_all}");
     }
 
     #[test]

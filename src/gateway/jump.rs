@@ -82,24 +82,25 @@ fn meant<'c>(targets: &'c [Target], host: &str, port: u32) -> Option<&'c Target>
     }
 }
 
-/// Speaks SSH on a channel of an outer connection until either ends; `closed` is cancelled when the channel is.
+/// Speaks SSH on a channel of an outer connection, which has so many open, until either ends; `closed` is cancelled when the
+/// channel is.
 pub(super) async fn serve(
     shared: Arc<Shared>,
     peer: SocketAddr,
     jump: Jump,
-    channel: Channel<Msg>,
+    (channel, open): (Channel<Msg>, usize),
     closed: CancellationToken,
 ) {
     let (ear, voice) = channel.split();
     let life = Life::within(&closed);
-    let intake = Intake::spilling(ear, shared.spill_directory());
+    let intake = Intake::spilling(ear, shared.spill_directory(), open);
     let stream = jump_stream::new(intake, voice.make_writer(), life.ended.clone());
     let config = inner_config(&shared, &jump.target);
     let arrival = Arrival::Jump(Box::new(jump));
-    let client = Client::new(shared, peer, arrival, life.clone());
+    let client = Client::new(shared.clone(), peer, arrival, life.clone());
     // The stream ends with `ended`, so there is nothing else to hang up.
     let hang_up = || life.ended.cancel();
-    let (_left, outcome) = converse(config, stream, client, hang_up).await;
+    let (_left, outcome) = converse(config, stream, client, &shared, hang_up).await;
     if let Err(error) = outcome {
         // Clients just leave, which shows as an early end of the stream.
         tracing::debug!(%peer, %error, "an inner connection ended");

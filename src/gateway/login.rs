@@ -1,8 +1,5 @@
 //! Logging in to a target, once its host key has been checked: with a key, a certificate, the user's agent, or a password.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +10,7 @@ use russh::keys::{Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, Publi
 use russh::{AgentAuthError, MethodKind, server};
 use zeroize::Zeroizing;
 
-use crate::config::LoginWith;
+use crate::config::{LoginWith, read_secret};
 
 use super::authority::certify_user;
 
@@ -126,28 +123,27 @@ async fn read<T: Send + 'static>(
     Err(LoginError::Unusable(what))
 }
 
-fn read_private_key(path: &Path) -> Result<PrivateKey, String> {
-    russh::keys::load_secret_key(path, None).map_err(|error| error.to_string())
+/// A private key from a file that nobody else may read. The error says what to do.
+pub(super) fn read_private_key(path: &Path) -> Result<PrivateKey, String> {
+    let text = read_text(path)?;
+    russh::keys::decode_secret_key(&text, None).map_err(|error| error.to_string())
 }
 
 /// The first line of a file that nobody else may read.
 pub(crate) fn read_password(path: &Path) -> Result<Zeroizing<String>, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mode = file.metadata().map_err(|error| error.to_string())?.mode();
-    if mode & 0o077 != 0 {
-        return Err(format!("others may read it; run chmod 600 {}", path.display()));
-    }
-    // Room for all that is read, so that no copy is left behind by growing.
-    let mut text = Zeroizing::new(String::with_capacity(MAX_PASSWORD + 1));
-    let read = file.take(MAX_PASSWORD as u64 + 1).read_to_string(&mut text);
-    read.map_err(|error| error.to_string())?;
+    let text = read_text(path)?;
     let line = text.lines().next().unwrap_or_default();
     if line.is_empty() || line.len() > MAX_PASSWORD {
+        let path = path.display();
         return Err(format!(
-            "its first line must hold a password of at most {MAX_PASSWORD} bytes"
+            "the first line of {path} must hold a password of at most {MAX_PASSWORD} bytes"
         ));
     }
     Ok(Zeroizing::new(line.to_owned()))
+}
+
+fn read_text(path: &Path) -> Result<Zeroizing<String>, String> {
+    read_secret(path).map_err(|error| format!("{error}; {}", error.remedy()))
 }
 
 /// The hash that an RSA key signs with: never SHA-1.

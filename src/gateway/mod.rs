@@ -9,14 +9,19 @@ mod client;
 mod console;
 mod counters;
 mod door;
+mod drain;
 mod environment;
 mod exec;
+mod fault;
 mod forward;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod gated;
 mod heard;
 mod held;
 mod host_check;
 mod idle;
+mod inherited;
 mod intake;
 mod jump;
 mod jump_stream;
@@ -25,7 +30,9 @@ mod login;
 mod own_exec;
 mod own_keys;
 mod pool;
+mod ration;
 mod read_ahead;
+mod refusals;
 mod script;
 mod session;
 mod sftp;
@@ -40,10 +47,12 @@ mod user;
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
+use russh::Disconnect;
 use russh::server as ssh_server;
 use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -53,20 +62,26 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Config;
+use crate::config::{Config, Server};
+use crate::domain::{Seldom, sheltered};
 use crate::gate::{Engine, Gate};
 
+pub use drain::Stop;
+pub use inherited::{Inherited, InheritedError};
 pub(crate) use login::read_password;
 pub use own_keys::is_strong as host_key_is_strong;
 
 use auth::{Guard, Source};
 use client::{Arrival, Client, Life};
 use counters::Counters;
-use door::{Door, Stranger};
+use door::{Door, Limits, Stranger};
+use drain::{Drain, Works};
 use live::LiveSessions;
 use own_exec::OwnExecs;
 use own_keys::OwnKeys;
+use ration::Rationed;
 use read_ahead::ReadAhead;
+use refusals::Refusals;
 
 /// Pause after a failed accept: the process may be out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -77,6 +92,9 @@ const TCP_PROBES: u32 = 4;
 
 /// How long sessions may take to end once they have been told to.
 const LAST_MOMENTS: Duration = Duration::from_secs(5);
+
+/// How long a client may take to take the reason why its connection ends.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -115,12 +133,17 @@ struct Shared {
     keys: OwnKeys,
     door: Door,
     guard: Guard,
+    refusals: Refusals,
     counters: Arc<Counters>,
     live: LiveSessions,
     own_execs: Arc<OwnExecs>,
     /// The users whom forwarded agents were asked to log in as.
     lent: forward::Lent,
     tasks: TaskTracker,
+    /// What runs in the channels of all connections.
+    works: Works,
+    /// Begun when the daemon is about to stop.
+    drain: Drain,
     /// Cancelled when every connection must end.
     stopping: CancellationToken,
 }
@@ -130,14 +153,33 @@ impl Shared {
     fn spill_directory(&self) -> PathBuf {
         self.gate.engine().config.server.state_dir.clone()
     }
+
+    /// Ends all connections: each when nothing runs on it any longer, when the time is over, or `at_once`.
+    async fn leave(&self, at_once: &CancellationToken) {
+        self.tasks.close();
+        let limit = self.gate.engine().config.server.drain_timeout;
+        tracing::info!(sessions = self.live.count(), limit_s = limit.as_secs(), "draining");
+        self.drain.begin(limit);
+        tokio::select! {
+            () = self.tasks.wait() => return,
+            () = sleep(limit) => {}
+            () = at_once.cancelled() => {}
+        }
+        tracing::info!(sessions = self.live.count(), "ending what still runs");
+        self.gate.stop();
+        self.stopping.cancel();
+        if timeout(LAST_MOMENTS, self.tasks.wait()).await.is_err() {
+            tracing::warn!("sessions that did not end in time are cut off");
+        }
+    }
 }
 
 impl Gateway {
-    /// Reads or makes the host keys, and listens.
+    /// Reads or makes the host keys, and listens: on sockets of the service manager's where it has opened them.
     ///
     /// # Errors
     /// A host key that cannot be used, an address that cannot be listened on.
-    pub async fn bind(gate: Arc<Gate>) -> Result<Self, GatewayError> {
+    pub async fn bind(gate: Arc<Gate>, inherited: &mut Inherited) -> Result<Self, GatewayError> {
         let engine = gate.engine();
         let settings = &engine.config.server;
         let keys = OwnKeys::load(settings)?;
@@ -147,7 +189,7 @@ impl Gateway {
                 address: *address,
                 source,
             };
-            listeners.push(TcpListener::bind(address).await.map_err(listen)?);
+            listeners.push(inherited.listen(*address).await.map_err(listen)?);
         }
         let shared = Shared {
             lent: forward::Lent::default(),
@@ -156,10 +198,13 @@ impl Gateway {
             gate,
             door: Door::default(),
             guard: Guard::default(),
+            refusals: Refusals::default(),
             counters: Arc::default(),
             live: LiveSessions::default(),
             own_execs: Arc::default(),
             tasks: TaskTracker::new(),
+            works: Works::none(),
+            drain: Drain::default(),
             stopping: CancellationToken::new(),
         };
         Ok(Self {
@@ -176,31 +221,19 @@ impl Gateway {
             .collect()
     }
 
-    /// Accepts connections until `drain` is cancelled, then waits for the sessions that are open, but no longer than
-    /// `server.drain_timeout`.
-    pub async fn serve(self, drain: CancellationToken) {
+    /// Accepts connections until `stop` says to drain. Then nothing new begins, and what runs may come to its end, but no longer
+    /// than `server.drain_timeout`, and not where `stop` says to end at once.
+    pub async fn serve(self, stop: Stop) {
         let (counters, store) = (self.shared.counters.clone(), self.shared.gate.store().clone());
         let counted = CancellationToken::new();
         let counting = tokio::spawn(counters.keep(store, counted.clone()));
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
-            accepting.spawn(accept(self.shared.clone(), listener, drain.clone()));
+            accepting.spawn(keep_accepting(self.shared.clone(), listener, stop.drain.clone()));
         }
         while accepting.join_next().await.is_some() {}
         drop(accepting);
-        self.shared.tasks.close();
-        let limit = self.shared.gate.engine().config.server.drain_timeout;
-        tracing::info!(
-            sessions = self.shared.live.count(),
-            limit_s = limit.as_secs(),
-            "draining"
-        );
-        if timeout(limit, self.shared.tasks.wait()).await.is_err() {
-            self.shared.stopping.cancel();
-            if timeout(LAST_MOMENTS, self.shared.tasks.wait()).await.is_err() {
-                tracing::warn!("sessions that did not end in time are cut off");
-            }
-        }
+        self.shared.leave(&stop.at_once).await;
         counted.cancel();
         if let Err(error) = counting.await {
             tracing::error!(%error, "the last connections are not counted");
@@ -225,6 +258,11 @@ impl Control {
     /// How many connections are authenticated now.
     pub fn open_sessions(&self) -> usize {
         self.shared.live.count()
+    }
+
+    /// Returns in a moment in which nothing runs on any connection.
+    pub async fn quiet(&self) {
+        self.shared.works.over().await;
     }
 
     /// Decides by `engine` from the next command on, and ends the sessions whose user, key or target it does not know.
@@ -262,37 +300,40 @@ fn needs_restart<'a>(old: &Config, new: &Config) -> impl Iterator<Item = &'a str
         .filter_map(|(setting, changed)| changed.then_some(setting))
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener, drain: CancellationToken) {
+/// Accepts until `drain` is cancelled, whatever panics over one that comes.
+async fn keep_accepting(shared: Arc<Shared>, listener: TcpListener, drain: CancellationToken) {
+    while sheltered(accept(&shared, &listener, &drain)).await.is_err() {
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+async fn accept(shared: &Arc<Shared>, listener: &TcpListener, drain: &CancellationToken) {
+    let mut complaints = Seldom::default();
     loop {
         let accepted = tokio::select! {
             () = drain.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => welcome(&shared, socket, peer),
+            Ok((socket, peer)) => welcome(shared, socket, peer),
             Err(error) => {
-                tracing::error!(%error, "cannot accept a connection");
+                if complaints.is_time(Instant::now()) {
+                    tracing::error!(%error, "cannot accept connections: who comes has to wait");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 }
 
-/// Lets a connection in, unless its address has failed too often or too many strangers stand at the door already.
+/// Lets a connection in, unless its address has failed too often or others have a better right to stand at the door.
 fn welcome(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
-    let source = Source::from(peer.ip());
-    if shared.guard.refuses(source) {
-        tracing::debug!(%peer, "refused for its failures to authenticate");
-        return;
-    }
     let engine = shared.gate.engine();
     let server = &engine.config.server;
-    let entered = shared
-        .door
-        .enter(source, server.max_unauthenticated, server.max_unauthenticated_per_ip);
-    let Some(stranger) = entered else {
+    let life = Life::within(&shared.stopping);
+    let Some(stranger) = enter(shared, server, peer, life.ended.clone()) else {
         shared.counters.refused.count();
-        tracing::warn!(%peer, "too many connections that have not authenticated");
+        shared.refusals.note(peer);
         return;
     };
     shared.counters.accepted.count();
@@ -301,10 +342,23 @@ fn welcome(shared: &Arc<Shared>, socket: TcpStream, peer: SocketAddr) {
     }
     let serving = shared.clone();
     shared.tasks.spawn(async move {
-        if let Err(error) = serve_connection(serving, socket, peer, stranger).await {
+        if let Err(error) = serve_connection(serving, socket, peer, stranger, life).await {
             tracing::debug!(%peer, %error, "a connection ended");
         }
     });
+}
+
+/// A place at the door for a connection that `end` ends.
+fn enter(shared: &Shared, server: &Server, peer: SocketAddr, end: CancellationToken) -> Option<Stranger> {
+    let source = Source::from(peer.ip());
+    let limits = Limits {
+        in_all: server.max_unauthenticated,
+        per_address: server.max_unauthenticated_per_ip,
+    };
+    if shared.guard.refuses(source) {
+        return None;
+    }
+    shared.door.enter(source, end, limits)
 }
 
 async fn serve_connection(
@@ -312,26 +366,29 @@ async fn serve_connection(
     socket: TcpStream,
     peer: SocketAddr,
     stranger: Stranger,
+    life: Life,
 ) -> Result<(), russh::Error> {
-    let (socket, hang_up) = split_off_hang_up(socket)?;
-    let life = Life::within(&shared.stopping);
+    ssh::give_up_on_the_stalled(&socket, &shared.gate.engine().config.server)?;
+    socket.set_nodelay(true)?;
+    let grace = shared.gate.engine().config.server.login_grace;
+    let hang_up = timeout(grace, handle_in_time(&socket)).await.map_err(io::Error::from)?;
     let client = Client::new(shared.clone(), peer, Arrival::Door(stranger), life.clone());
     let config = shared.server_config.clone();
-    let socket = ReadAhead::new(socket);
+    let socket = ReadAhead::new(Rationed::until(life.proved.clone(), socket));
     // The session loop may stand still in a write: only the socket's end wakes it for sure.
     let hang_up = || {
         if let Err(error) = hang_up.shutdown(Shutdown::Both) {
             tracing::debug!(%peer, %error, "the connection was gone before it was ended");
         }
     };
-    let (left, outcome) = converse(config, socket, client, hang_up).await;
+    let (left, outcome) = converse(config, socket, client, &shared, hang_up).await;
     match left {
         Left::TooLate => shared.counters.timed_out.count(),
         // The end of a client's own making cancels `ended` too, and either may be heard first.
-        Left::ByThemselves | Left::Ended if !life.authenticated.is_cancelled() && !shared.stopping.is_cancelled() => {
+        Left::ByThemselves | Left::Ended if !life.authenticated.is_cancelled() && !shared.drain.has_begun() => {
             shared.counters.unauthenticated.count();
         }
-        Left::ByThemselves | Left::Ended | Left::Idle => {}
+        Left::ByThemselves | Left::Ended | Left::Idle | Left::Drained => {}
     }
     outcome
 }
@@ -346,6 +403,8 @@ enum Left {
     TooLate,
     /// It was not used for too long.
     Idle,
+    /// The daemon is about to stop, and nothing ran on it any longer.
+    Drained,
 }
 
 /// Speaks SSH on a stream until it ends, must end, or has had its time. `hang_up` ends the stream from outside.
@@ -353,13 +412,19 @@ async fn converse<S>(
     config: Arc<ssh_server::Config>,
     stream: S,
     client: Client,
+    shared: &Shared,
     hang_up: impl FnOnce(),
 ) -> (Left, Result<(), russh::Error>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (peer, life, (login_grace, idle_timeout)) = (client.peer(), client.life(), client.times());
-    let conversation = async { ssh_server::run_stream(config, stream, client).await?.await };
+    let handle = OnceLock::new();
+    let conversation = async {
+        let running = ssh_server::run_stream(config, stream, client).await?;
+        handle.get_or_init(|| running.handle());
+        running.await
+    };
     tokio::pin!(conversation);
     let left = tokio::select! {
         outcome = &mut conversation => return (Left::ByThemselves, outcome),
@@ -372,10 +437,28 @@ where
             tracing::info!(%peer, "not used for too long");
             Left::Idle
         }
+        () = shared.drain.leaves_unused(&life.works) => Left::Drained,
     };
+    if shared.drain.has_begun()
+        && let Some(handle) = handle.get()
+        && let Ok(outcome) = timeout(FAREWELL, part(handle, &mut conversation)).await
+    {
+        return (left, outcome);
+    }
     hang_up();
     // The session loop may wait for a channel's task, which ends in the same moments.
     (left, timeout(LAST_MOMENTS, conversation).await.unwrap_or(Ok(())))
+}
+
+/// Ends a conversation with the reason, which clients show beside whatever goes on in their channels.
+async fn part(
+    handle: &ssh_server::Handle,
+    conversation: impl Future<Output = Result<(), russh::Error>>,
+) -> Result<(), russh::Error> {
+    handle
+        .disconnect(Disconnect::ByApplication, drain::LEFT.to_owned(), String::new())
+        .await?;
+    conversation.await
 }
 
 /// Returns when the time to authenticate is over, and never for who did.
@@ -404,9 +487,16 @@ fn keep_alive(socket: &TcpStream, silence: Duration) -> io::Result<()> {
 }
 
 /// A second handle on the socket, by which the connection can be ended whatever its owner is doing.
-fn split_off_hang_up(socket: TcpStream) -> io::Result<(TcpStream, std::net::TcpStream)> {
-    socket.set_nodelay(true)?;
-    let socket = socket.into_std()?;
-    let hang_up = socket.try_clone()?;
-    Ok((TcpStream::from_std(socket)?, hang_up))
+fn second_handle(socket: &TcpStream) -> io::Result<std::net::TcpStream> {
+    Ok(socket.as_fd().try_clone_to_owned()?.into())
+}
+
+/// As [`second_handle`], once there is a file descriptor for it.
+async fn handle_in_time(socket: &TcpStream) -> std::net::TcpStream {
+    loop {
+        match second_handle(socket) {
+            Ok(handle) => return handle,
+            Err(_) => sleep(ACCEPT_PAUSE).await,
+        }
+    }
 }

@@ -131,12 +131,15 @@ impl OwnExecs {
     fn taker(self: &Arc<Self>, account: &Account) -> mpsc::Sender<Wanted> {
         let mut accounts = self.lock();
         let known = accounts.entry(account.clone()).or_default();
-        let taker = known.snapshots.get_or_insert_with(|| {
+        // One that panicked takes no more: another begins.
+        let serving = known.snapshots.take().filter(|taker| !taker.is_closed());
+        let taker = serving.unwrap_or_else(|| {
             let (taker, wanted) = mpsc::channel(MAX_WAITING);
             tokio::spawn(take_snapshots(self.clone(), account.clone(), wanted));
             taker
         });
-        taker.clone()
+        known.snapshots = Some(taker.clone());
+        taker
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Account, Known>> {
@@ -179,7 +182,7 @@ async fn take_snapshot(own_execs: &OwnExecs, account: &Account, waiting: &[Wante
 async fn run(connection: &Connection, command: Vec<u8>) -> Result<Vec<u8>, OwnExecError> {
     let deadline = Instant::now() + TIME_LIMIT;
     let alone = Environment::default();
-    let opening = TargetChannel::open(connection, None, &alone);
+    let opening = TargetChannel::open(connection, 1, None, &alone);
     let channel = timeout_at(deadline.into(), opening)
         .await
         .map_err(|_| OwnExecError::TimedOut)??;

@@ -2,16 +2,17 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Algorithm, PrivateKey, PublicKey};
 
-use crate::config::Server;
+use crate::config::{Server, is_credential};
 
 use super::GatewayError;
+use super::login::read_private_key;
 
 /// Bits of an RSA host key at least.
 const MIN_RSA_BITS: u32 = 3072;
@@ -76,13 +77,14 @@ pub fn is_strong(key: &PrivateKey) -> bool {
 
 /// Reads a key; makes an Ed25519 key where there is no file. The error says what to do.
 fn load_or_make(path: &Path) -> Result<PrivateKey, String> {
-    match path.metadata() {
-        Ok(metadata) if metadata.permissions().mode() & 0o077 != 0 => {
-            Err(format!("others may read it; run chmod 600 {}", path.display()))
-        }
-        Ok(_) => russh::keys::load_secret_key(path, None).map_err(|error| error.to_string()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make(path),
-        Err(error) => Err(error.to_string()),
+    let missing = path
+        .metadata()
+        .is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    // Whoever named a credential has a key already, and would look for it elsewhere.
+    if missing && !is_credential(path) {
+        make(path)
+    } else {
+        read_private_key(path)
     }
 }
 

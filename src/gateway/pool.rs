@@ -35,6 +35,8 @@ struct Pooled<C> {
 pub(super) struct Place<C> {
     /// The connection.
     pub connection: Arc<C>,
+    /// Places that are taken in the session, with this one.
+    pub taken_in_all: usize,
     _taken: Arc<()>,
 }
 
@@ -71,7 +73,7 @@ impl<C> Pool<C> {
         inner.connections.retain(|pooled| usable(&pooled.connection));
         let may_open = inner.connections.len() + inner.opening < MAX_CONNECTIONS;
         match inner.quietest() {
-            Some(pooled) if pooled.channels() == 0 || !may_open => Offer::Place(pooled.place()),
+            Some(pooled) if pooled.channels() == 0 || !may_open => Offer::Place(inner.place_on(pooled)),
             _ => {
                 inner.opening += 1;
                 Offer::Open(Opening(self))
@@ -83,7 +85,7 @@ impl<C> Pool<C> {
     pub(super) fn share(&self, usable: impl Fn(&C) -> bool) -> Option<Place<C>> {
         let mut inner = self.lock();
         inner.connections.retain(|pooled| usable(&pooled.connection));
-        inner.quietest().map(Pooled::place)
+        inner.quietest().map(|pooled| inner.place_on(pooled))
     }
 
     /// A place on a connection that was made.
@@ -92,8 +94,9 @@ impl<C> Pool<C> {
             connection,
             taken: Arc::default(),
         };
-        let place = pooled.place();
-        self.lock().connections.push(pooled);
+        let mut inner = self.lock();
+        let place = inner.place_on(&pooled);
+        inner.connections.push(pooled);
         place
     }
 
@@ -119,18 +122,20 @@ impl<C> Inner<C> {
     fn quietest(&self) -> Option<&Pooled<C>> {
         self.connections.iter().min_by_key(|pooled| pooled.channels())
     }
+
+    fn place_on(&self, pooled: &Pooled<C>) -> Place<C> {
+        let others: usize = self.connections.iter().map(Pooled::channels).sum();
+        Place {
+            connection: pooled.connection.clone(),
+            taken_in_all: others + 1,
+            _taken: pooled.taken.clone(),
+        }
+    }
 }
 
 impl<C> Pooled<C> {
     fn channels(&self) -> usize {
         Arc::strong_count(&self.taken) - 1
-    }
-
-    fn place(&self) -> Place<C> {
-        Place {
-            connection: self.connection.clone(),
-            _taken: self.taken.clone(),
-        }
     }
 }
 
@@ -165,6 +170,7 @@ mod tests {
         assert!(places.iter().all(|place| *place.connection < MAX_CONNECTIONS));
         let busiest = pool.lock().connections.iter().map(Pooled::channels).max();
         assert_eq!(busiest, Some(2));
+        assert_eq!(places.last().map(|place| place.taken_in_all), Some(MAX_CONNECTIONS + 2));
     }
 
     #[test]

@@ -9,18 +9,21 @@ use jiff::Timestamp;
 use russh::server::Handle;
 use serde::Serialize;
 use serde_json::json;
+use tokio::runtime;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{LoginWith, ProbeMode, Target};
 use crate::context::Snapshot;
-use crate::domain::{Channel, Name, SessionId};
+use crate::domain::{Channel, Name, SessionId, sheltered};
 use crate::gate::{self, Boxed, Gate, Observe, Observer, Unseen};
 use crate::store::{NewSession, SessionEnd, Store, StoreError};
 use crate::terminal::LoginShell;
 
 use super::Shared;
+use super::drain::{Work, Works};
+use super::fault::{Fault, INTERNAL};
 use super::forward::{Invited, MAX_VISITORS};
 use super::login::Means;
 use super::own_exec::OwnExecError;
@@ -40,6 +43,10 @@ pub(super) struct Origin {
     pub way: Way,
     /// The connection itself, to open channels on.
     pub handle: Handle,
+    /// Noted where a part of the connection panics.
+    pub fault: Fault,
+    /// What runs in its channels.
+    pub works: Works,
 }
 
 /// How a user names the target that they come to.
@@ -119,6 +126,11 @@ impl TargetSession {
         &self.origin.handle
     }
 
+    /// Something runs in a channel that the target has opened.
+    pub(super) fn work(&self) -> Work {
+        Work::among([&self.origin.works, &self.shared.works], self.ended.clone())
+    }
+
     /// Takes the user's agent, where the target is logged in to with it. Says whether it is.
     pub(super) fn offer_agent(&self) -> bool {
         let wanted = self.with_target(|target| target.login_with == LoginWith::Agent) == Some(true);
@@ -145,9 +157,13 @@ impl TargetSession {
         let begin = || async {
             let store = self.gate().store();
             store.begin_session(self.new_session()).await?;
-            self.shared
-                .tasks
-                .spawn(record_end(store.clone(), self.id, self.ended.clone()));
+            let ending = record_end(
+                self.gate().clone(),
+                self.id,
+                self.ended.clone(),
+                self.origin.fault.clone(),
+            );
+            self.shared.tasks.spawn(ending);
             Ok(())
         };
         self.recorded.get_or_try_init(begin).await.copied()
@@ -192,8 +208,13 @@ impl TargetSession {
         self.connection.get().into_iter().chain(self.forwards.get())
     }
 
-    /// A connection to the target; the first is made at the first call.
+    /// A connection to the target; the first is made at the first call. Where all have ended, the session does.
     pub(super) async fn connection(&self) -> Result<Arc<Connection>, ConnectError> {
+        self.connection_if_any().await?.ok_or_else(|| self.end())
+    }
+
+    /// As [`Self::connection`]; `None` where all have ended.
+    async fn connection_if_any(&self) -> Result<Option<Arc<Connection>>, ConnectError> {
         let connect = || async {
             let connection = Box::pin(self.connect()).await?;
             drop(self.pool.add(connection.clone()));
@@ -201,16 +222,17 @@ impl TargetSession {
         };
         let first = self.connection.get_or_try_init(connect).await?;
         if is_usable(first) {
-            return Ok(first.clone());
+            return Ok(Some(first.clone()));
         }
-        self.remaining().ok_or_else(|| self.end())
+        Ok(self.remaining())
     }
 
-    /// A connection to see how the target is. Where all have ended, one is made anew: that shows whether it is still there.
+    /// A connection to see how the target is. Where all have ended, one is made anew: that shows whether it is still there. The
+    /// session stays: its user is about to be told.
     async fn connection_to_look_at(&self) -> Result<Arc<Connection>, ConnectError> {
-        match self.connection().await {
-            Err(ConnectError::Ended(_)) => Box::pin(self.connect()).await,
-            known => known,
+        match self.connection_if_any().await? {
+            Some(connection) => Ok(connection),
+            None => Box::pin(self.connect()).await,
         }
     }
 
@@ -275,6 +297,24 @@ impl TargetSession {
         Ok(Arc::new(Connection::open(target, caller).await?))
     }
 
+    /// Does something of the session in a task of its own. Where that panics, the session ends, and no other.
+    pub(super) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let session = self.clone();
+        self.shared.tasks.spawn(async move {
+            if sheltered(task).await.is_err() {
+                session.fault().note();
+                // The channels that are open tell their users first.
+                sleep(LAST_WORDS).await;
+                session.ended.cancel();
+            }
+        });
+    }
+
+    /// Whether a part of the connection has panicked.
+    pub(super) fn fault(&self) -> &Fault {
+        &self.origin.fault
+    }
+
     /// The target as it is configured now.
     pub(super) fn with_target<T>(&self, read: impl FnOnce(&Target) -> T) -> Option<T> {
         self.gate().engine().target(&self.target).map(read)
@@ -308,13 +348,34 @@ fn is_usable(connection: &Connection) -> bool {
     !connection.is_closed()
 }
 
-async fn record_end(store: Store, id: SessionId, ended: CancellationToken) {
+/// What panicked may have left rows open, which nobody else will end.
+impl Drop for TargetSession {
+    fn drop(&mut self) {
+        if self.origin.fault.is_noted() && runtime::Handle::try_current().is_ok() {
+            let ending = end_left_open(self.shared.gate.store().clone(), self.id);
+            self.shared.tasks.spawn(ending);
+        }
+    }
+}
+
+async fn end_left_open(store: Store, id: SessionId) {
+    if let Err(error) = store.end_left_open(id, INTERNAL).await {
+        tracing::error!(%id, %error, "cannot record the end of what a panic left open");
+    }
+}
+
+async fn record_end(gate: Arc<Gate>, id: SessionId, ended: CancellationToken, fault: Fault) {
     ended.cancelled().await;
+    let reason = if fault.is_noted() {
+        INTERNAL
+    } else {
+        gate.stopped().unwrap_or("the connection ended")
+    };
     let end = SessionEnd {
         at: Some(Timestamp::now()),
-        reason: "the connection ended".to_owned(),
+        reason: reason.to_owned(),
     };
-    if let Err(error) = store.end_session(id, end).await {
+    if let Err(error) = gate.store().end_session(id, end).await {
         tracing::error!(%id, %error, "cannot record the end of a session");
     }
 }

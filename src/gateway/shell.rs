@@ -26,14 +26,14 @@ pub(super) async fn attend(
     mut ear: Intake,
     voice: Voice,
 ) -> Result<(), Gone> {
-    let gate = session.gate().engine();
-    if !gate.permits(&session.user, &session.target, &session.login, Channel::Shell) {
+    if !session.permits(Channel::Shell) {
         // The gate denies it as a whole, and so it is on record.
         return attend_opaque_shell(session, pty, environment, ear, voice).await;
     }
-    let notice = &session.gate().engine().config.server.session_notice;
+    // A copy: what borrows from the engine keeps it, model and all, for as long as the shell runs.
+    let notice = session.gate().engine().config.server.session_notice.clone();
     if pty.is_some() && !notice.is_empty() {
-        say(&voice, true, notice).await?;
+        say(&voice, true, &notice).await?;
     }
     let mode = session.with_target(|target| target.shell_gate).unwrap_or(Mode::Hook);
     let pty = match pty {

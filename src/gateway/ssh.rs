@@ -1,11 +1,15 @@
 //! The SSH settings of both sides, in one place.
 
 use std::borrow::Cow;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey};
 use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, client, compression, kex, mac, server};
+
+use rustix::net::sockopt;
+use tokio::net::TcpStream;
 
 use crate::config::{Algorithms, Server};
 
@@ -14,7 +18,7 @@ const WINDOW: u32 = 2 * 1024 * 1024;
 /// Failed attempts at authentication on one connection: six, and the one of `none` that every client begins with.
 const MAX_AUTH_ATTEMPTS: usize = 7;
 /// Keepalives without an answer before the connection counts as dead.
-const KEEPALIVE_MAX: usize = 3;
+const KEEPALIVE_MAX: u8 = 3;
 
 /// The settings of the side that users connect to.
 pub(super) fn server_config(settings: &Server, keys: Vec<PrivateKey>) -> Arc<server::Config> {
@@ -47,7 +51,7 @@ fn server_settings(settings: &Server, keys: Vec<PrivateKey>) -> server::Config {
         // The library counts the answers to its own keepalives as activity: see `idle`.
         inactivity_timeout: None,
         keepalive_interval: non_zero(settings.keepalive),
-        keepalive_max: KEEPALIVE_MAX,
+        keepalive_max: usize::from(KEEPALIVE_MAX),
         nodelay: true,
         ..server::Config::default()
     }
@@ -67,10 +71,19 @@ pub(super) fn client_config(settings: &Server, takes_certificates: bool) -> Arc<
             ..for_targets()
         },
         keepalive_interval: non_zero(settings.keepalive),
-        keepalive_max: KEEPALIVE_MAX,
+        keepalive_max: usize::from(KEEPALIVE_MAX),
         nodelay: true,
         ..client::Config::default()
     })
+}
+
+/// Ends a connection whose other side takes nothing for as long as keepalives would go unanswered. The SSH library sends none while
+/// it waits in a write.
+pub(super) fn give_up_on_the_stalled(socket: &TcpStream, settings: &Server) -> io::Result<()> {
+    let patience = settings.keepalive.saturating_mul(u32::from(KEEPALIVE_MAX) + 1);
+    // Zero is the kernel's own patience: as long as the other side says that it is there.
+    let milliseconds = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+    Ok(sockopt::set_tcp_user_timeout(socket, milliseconds)?)
 }
 
 fn non_zero(length: Duration) -> Option<Duration> {

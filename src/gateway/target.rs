@@ -1,12 +1,14 @@
 //! The connection to a target: reached, its host key checked, logged in.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use russh::client::{self, ChannelOpenHandle, Msg};
 use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelOpenFailure, Names};
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -17,6 +19,8 @@ use super::forward::{self, Invited, Purpose, Visitor};
 use super::host_check::{Distrust, Expected};
 use super::login::{Credential, LoginError, Means};
 use super::read_ahead::ReadAhead;
+use super::second_handle;
+use super::session::LAST_WORDS;
 use super::ssh;
 
 /// Time to connect, exchange keys and log in.
@@ -30,8 +34,11 @@ pub(super) enum ConnectError {
     Unreachable {
         target: String,
         address: String,
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// The bastion cannot open a connection.
+    #[error("the bastion cannot open a connection to target {target}: {source}; try again later")]
+    OutOfFiles { target: String, source: io::Error },
     /// It did not answer in time.
     #[error("target {target} did not answer within {} s", CONNECT_TIMEOUT.as_secs())]
     TimedOut { target: String },
@@ -68,6 +75,8 @@ pub(super) struct Connection {
     host_key: String,
     software: String,
     ended: CancellationToken,
+    /// Dropped when nobody needs it any longer.
+    _held: DropGuard,
 }
 
 /// Who connects, and with what.
@@ -117,8 +126,11 @@ impl Connection {
         };
         let verifier = Verifier::new(Expected::of(target, trust, never), visitors);
         let (shown, software) = (verifier.shown.clone(), verifier.software.clone());
-        let socket = ReadAhead::new(connect(target).await?);
-        let connecting = client::connect_stream(config, socket, verifier).await;
+        let (socket, hang_up) = connect(target, caller.settings).await?;
+        let abandoned = CancellationToken::new();
+        let held = abandoned.clone().drop_guard();
+        tokio::spawn(end_abandoned(hang_up, abandoned, ended.clone()));
+        let connecting = client::connect_stream(config, ReadAhead::new(socket), verifier).await;
         let mut handle = connecting.map_err(|error| refused_host(name(), &shown, error))?;
         credential
             .log_in(&mut handle, caller.login)
@@ -131,6 +143,7 @@ impl Connection {
             host_key,
             software,
             ended,
+            _held: held,
         })
     }
 
@@ -206,16 +219,39 @@ fn is_unix_server(identification: &str) -> bool {
     is_unix && !software.starts_with("OpenSSH_for_Windows")
 }
 
-async fn connect(target: &Target) -> Result<TcpStream, ConnectError> {
+/// A socket to the target, and what ends it from outside.
+async fn connect(target: &Target, settings: &Server) -> Result<(TcpStream, std::net::TcpStream), ConnectError> {
     let Address { host, port } = &target.address;
-    let unreachable = |source| ConnectError::Unreachable {
-        target: target.name.to_string(),
-        address: format!("{host}:{port}"),
-        source,
+    let connecting = async {
+        let socket = TcpStream::connect((host.as_str(), *port)).await?;
+        ssh::give_up_on_the_stalled(&socket, settings)?;
+        socket.set_nodelay(true)?;
+        let hang_up = second_handle(&socket)?;
+        Ok((socket, hang_up))
     };
-    let socket = TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?;
-    socket.set_nodelay(true).map_err(unreachable)?;
-    Ok(socket)
+    let failed = |source: io::Error| match Errno::from_io_error(&source) {
+        Some(Errno::MFILE | Errno::NFILE) => ConnectError::OutOfFiles {
+            target: target.name.to_string(),
+            source,
+        },
+        _ => ConnectError::Unreachable {
+            target: target.name.to_string(),
+            address: format!("{host}:{port}"),
+            source,
+        },
+    };
+    connecting.await.map_err(failed)
+}
+
+/// Ends a connection that nobody needs any longer: the SSH library would go on for as long as the target takes nothing, or does
+/// not come to the end of a key exchange.
+async fn end_abandoned(socket: std::net::TcpStream, abandoned: CancellationToken, ended: CancellationToken) {
+    abandoned.cancelled().await;
+    if timeout(LAST_WORDS, ended.cancelled()).await.is_err()
+        && let Err(error) = socket.shutdown(Shutdown::Both)
+    {
+        tracing::debug!(%error, "a connection to a target was gone before it was ended");
+    }
 }
 
 async fn trust(target: &Target) -> Result<HostTrust, ConnectError> {

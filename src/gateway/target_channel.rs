@@ -1,16 +1,21 @@
 //! One session channel on a target.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelWriteHalf, Sig};
+use tokio::time::timeout;
 
 use super::environment::Environment;
 use super::intake::Intake;
 use super::pool::Place;
 use super::target::Connection;
 use super::user::{PtyRequest, Size};
+
+/// How long a target may take to open a channel, and to answer each request on it.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why nothing could be started on a target.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +26,9 @@ pub(super) enum StartError {
     /// The target said no.
     #[error("the target refused the {0}")]
     Refused(&'static str),
+    /// The target said nothing.
+    #[error("the target did not answer within {} s", START_TIMEOUT.as_secs())]
+    TimedOut,
     /// The channel ended before the target answered.
     #[error("the target closed the channel")]
     Closed,
@@ -39,19 +47,21 @@ impl TargetChannel {
         pty: Option<&PtyRequest>,
         environment: &Environment,
     ) -> Result<Self, StartError> {
-        let mut channel = Self::open(&place.connection, pty, environment).await?;
+        let mut channel = Self::open(&place.connection, place.taken_in_all, pty, environment).await?;
         channel.ear.place = Some(place);
         Ok(channel)
     }
 
-    /// Opens a channel with a PTY, if one is given, and the environment.
+    /// Opens a channel with a PTY, if one is given, and the environment. So many are open in the session, with this one.
     pub(super) async fn open(
         connection: &Connection,
+        open: usize,
         pty: Option<&PtyRequest>,
         environment: &Environment,
     ) -> Result<Self, StartError> {
-        let (half, voice) = connection.open_session().await?.split();
-        let ear = Intake::from_target(half);
+        let opened = timeout(START_TIMEOUT, connection.open_session()).await;
+        let (half, voice) = opened.map_err(|_| StartError::TimedOut)??.split();
+        let ear = Intake::from_target(half, open);
         let mut channel = Self {
             ear: TargetEar {
                 ear,
@@ -112,6 +122,11 @@ pub(super) struct TargetEar {
 
 impl TargetEar {
     async fn answered(&mut self, what: &'static str) -> Result<(), StartError> {
+        let answer = timeout(START_TIMEOUT, self.answer(what)).await;
+        answer.unwrap_or(Err(StartError::TimedOut))
+    }
+
+    async fn answer(&mut self, what: &'static str) -> Result<(), StartError> {
         loop {
             match self.ear.next().await {
                 Some(ChannelMsg::Success) => return Ok(()),

@@ -1,6 +1,7 @@
 //! The user's side of one channel: what they send, in order, and what is said to them.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::server::{Handle, Msg};
 use russh::{Channel, ChannelId, ChannelMsg, ChannelWriteHalf, Sig};
@@ -8,7 +9,8 @@ use russh::{Channel, ChannelId, ChannelMsg, ChannelWriteHalf, Sig};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::{CommandId, printable};
+use crate::domain::{CommandId, printable_line};
+use crate::terminal::Shown;
 
 use super::idle::Usage;
 use super::intake::Intake;
@@ -84,15 +86,39 @@ impl Size {
 #[error("the user's side of the channel is gone")]
 pub(super) struct Gone;
 
-/// Says things to the user on one channel.
+/// What a user's terminal shows, as far as something may be said in between. Clones share it.
+// A std mutex: held while a piece of output is looked through, never across an await.
+#[derive(Debug, Clone)]
+pub(super) struct Screen(Arc<Mutex<Shown>>);
+
+impl Screen {
+    /// The terminal that was asked for.
+    pub(super) fn of(pty: &PtyRequest) -> Self {
+        Self(Arc::new(Mutex::new(Shown::new(&pty.term, pty.size.columns))))
+    }
+
+    /// Its window has another size.
+    pub(super) fn resize(&self, size: Size) {
+        self.with(|shown| shown.resize(size.columns));
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Shown) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Says things to the user on one channel. Clones say them on the same.
+#[derive(Clone)]
 pub(super) struct Voice {
     id: ChannelId,
-    half: ChannelWriteHalf<Msg>,
+    half: Arc<ChannelWriteHalf<Msg>>,
     handle: Handle,
     /// Cancelled when the channel is closed: the SSH library would wait for its window for ever.
     closed: CancellationToken,
     /// Where everything is recorded before it is said.
     tape: Option<Tape>,
+    /// The terminal, where what runs has one.
+    screen: Option<Screen>,
     /// Told of everything that is said.
     usage: Option<Usage>,
     /// Cancelled when the channel must end because it cannot be recorded any longer.
@@ -100,23 +126,24 @@ pub(super) struct Voice {
 }
 
 /// Splits a channel into what is heard and what is said.
-/// `directory` takes what the user sends faster than it is taken.
+/// `directory` takes what the user sends faster than it is taken; so many channels are open, with this one.
 pub(super) fn split(
     channel: Channel<Msg>,
     handle: Handle,
     closed: CancellationToken,
-    directory: PathBuf,
+    (directory, open): (PathBuf, usize),
 ) -> (Intake, Voice) {
     let id = channel.id();
     let (ear, half) = channel.split();
     (
-        Intake::spilling(ear, directory),
+        Intake::spilling(ear, directory, open),
         Voice {
             id,
-            half,
+            half: Arc::new(half),
             handle,
             closed,
             tape: None,
+            screen: None,
             usage: None,
             unrecorded: CancellationToken::new(),
         },
@@ -128,6 +155,24 @@ impl Voice {
     pub(super) fn record_on(&mut self, tape: Tape) {
         self.unrecorded = tape.unrecorded().clone();
         self.tape = Some(tape);
+    }
+
+    /// Says everything on a terminal from here on.
+    pub(super) fn show_on(&mut self, screen: Screen) {
+        self.screen = Some(screen);
+    }
+
+    /// One `opspilot:` line beside whatever goes on: on standard error, or on the terminal so that what stands there can be
+    /// gone on with.
+    pub(super) async fn aside(&self, text: &str) -> Result<(), Gone> {
+        let Some(screen) = &self.screen else {
+            return say(self, false, text).await;
+        };
+        let bytes = screen.with(|shown| shown.aside(&format!("opspilot: {text}")));
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.stdout(bytes).await
     }
 
     /// Has everything that is said count as use of the connection.
@@ -175,6 +220,9 @@ impl Voice {
         if let Some(usage) = &self.usage {
             usage.note();
         }
+        if let Some(screen) = &self.screen {
+            screen.with(|shown| shown.feed(bytes));
+        }
         match &self.tape {
             Some(tape) => self.unless_closed(tape.output(bytes)).await,
             None => Ok(()),
@@ -199,6 +247,7 @@ impl Voice {
         HangUp {
             id: self.id,
             handle: self.handle.clone(),
+            closed: self.closed.clone(),
         }
     }
 
@@ -241,18 +290,28 @@ impl Voice {
 pub(super) struct HangUp {
     id: ChannelId,
     handle: Handle,
+    closed: CancellationToken,
 }
 
 impl HangUp {
-    /// Says why on the terminal, and ends the channel as a failure of the bastion's.
-    pub(super) async fn end(self, reason: &str) -> Result<(), Gone> {
+    /// Says why, and ends the channel as a failure of the bastion's. Returns when the user has closed it too.
+    pub(super) async fn end(self, has_pty: bool, reason: &str) -> Result<(), Gone> {
         let ending = async {
-            let text = format!("\r\nopspilot: {}\r\n", printable(reason)).into_bytes();
-            self.handle.data(self.id, text).await.map_err(|_| Gone)?;
+            let text = printable_line(reason);
+            let said = if has_pty {
+                let line = format!("\r\nopspilot: {text}\r\n").into_bytes();
+                self.handle.data(self.id, line).await
+            } else {
+                let line = format!("opspilot: {text}\n").into_bytes();
+                self.handle.extended_data(self.id, 1, line).await
+            };
+            said.map_err(|_| Gone)?;
             let told = self.handle.exit_status_request(self.id, FAILED).await;
             told.map_err(|()| Gone)?;
             self.handle.eof(self.id).await.map_err(|()| Gone)?;
-            self.handle.close(self.id).await.map_err(|()| Gone)
+            self.handle.close(self.id).await.map_err(|()| Gone)?;
+            self.closed.cancelled().await;
+            Ok(())
         };
         // A user who takes nothing does not keep the channel open by it.
         timeout(LAST_WORDS, ending).await.unwrap_or(Err(Gone))
@@ -271,9 +330,9 @@ pub(super) async fn fail(voice: &Voice, has_pty: bool, reason: &str) -> Result<(
     voice.exit(FAILED).await
 }
 
-/// One `opspilot:` line: on standard error, or on a PTY in the one stream that there is.
+/// One `opspilot:` line, whatever is in it: on standard error, or on a PTY in the one stream that there is.
 pub(super) async fn say(voice: &Voice, has_pty: bool, text: &str) -> Result<(), Gone> {
-    let text = printable(text);
+    let text = printable_line(text);
     if has_pty {
         voice.stdout(format!("opspilot: {text}\r\n").into_bytes()).await
     } else {

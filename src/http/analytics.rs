@@ -1,6 +1,5 @@
 //! `GET /analytics`.
 
-use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -9,6 +8,7 @@ use super::api::Api;
 use super::auth::{Allowed, Read};
 use super::error::{ApiError, Fault};
 use super::extract::Params;
+use super::json::Json;
 use crate::store::Report;
 
 /// The longest span, days.

@@ -1,6 +1,5 @@
 //! `POST /ask`: what would be made of a command.
 
-use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
@@ -8,6 +7,7 @@ use super::api::Api;
 use super::auth::{Allowed, Ask};
 use super::error::{ApiError, Fault};
 use super::extract::Content;
+use super::json::Json;
 use crate::domain::{Channel, Decision, Level, Name};
 use crate::gate::Preview;
 use crate::risk::{Assessment, Reason};

@@ -1,6 +1,5 @@
 //! `GET /commands` and `GET /commands/{id}`.
 
-use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use super::api::Api;
 use super::auth::{Allowed, Read};
 use super::error::{ApiError, Fault};
 use super::extract::{Id, Params};
+use super::json::Json;
 use crate::domain::{CommandId, Decision, Level, Name};
 use crate::store::{CommandDetail, CommandSummary, LogFilter};
 

@@ -1,6 +1,5 @@
 //! `POST /ml/feedback`: answers a command that waits, compares an answer with the record, and says how a command turned out.
 
-use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,6 +8,7 @@ use super::api::Api;
 use super::auth::{Allowed, Caller, Feedback};
 use super::error::{ApiError, Fault};
 use super::extract::Content;
+use super::json::Json;
 use crate::domain::{CommandId, Rating, SessionId, State as CommandState};
 use crate::gate::AnswerError;
 use crate::store::{self, Comment, Rater, StoreError, Subject};

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use axum::Router;
@@ -25,6 +25,8 @@ use tokio_util::task::TaskTracker;
 
 use super::stall::Stall;
 use crate::config::HttpAddress;
+use crate::domain::Seldom;
+use crate::gateway::Inherited;
 
 /// Time for a TLS handshake, and for the head of a request from when the one before was answered.
 const HEAD: Duration = Duration::from_secs(10);
@@ -65,9 +67,9 @@ impl Drop for SocketFile {
 
 impl Listener {
     /// Listens. A socket that nobody listens on any longer is replaced.
-    pub(super) async fn bind(address: &HttpAddress) -> io::Result<Self> {
+    pub(super) async fn bind(address: &HttpAddress, inherited: &mut Inherited) -> io::Result<Self> {
         match address {
-            HttpAddress::Tcp(address) => TcpListener::bind(address).await.map(Self::Tcp),
+            HttpAddress::Tcp(address) => inherited.listen(*address).await.map(Self::Tcp),
             HttpAddress::Unix(path) => {
                 clear(path).await?;
                 let listener = UnixListener::bind(path)?;
@@ -134,13 +136,16 @@ impl Door {
     }
 
     /// Accepts until `drain` is cancelled. Beyond the limit, connections wait in the system's queue.
-    pub(super) async fn accept(&self, listener: Listener, router: Router, drain: CancellationToken) {
+    pub(super) async fn accept(&self, listener: &Listener, router: &Router, drain: &CancellationToken) {
         let accepting = async {
+            let mut complaints = Seldom::default();
             while let Ok(place) = self.places.clone().acquire_owned().await {
                 match listener.accept().await {
                     Ok(connection) => self.welcome(connection, place, router.clone(), drain.clone()),
                     Err(error) => {
-                        tracing::error!(%error, "cannot accept an HTTP connection");
+                        if complaints.is_time(Instant::now()) {
+                            tracing::error!(%error, "cannot accept HTTP connections");
+                        }
                         sleep(ACCEPT_PAUSE).await;
                     }
                 }

@@ -13,6 +13,7 @@ mod error;
 mod export;
 mod extract;
 mod feedback;
+mod json;
 mod listen;
 mod metrics;
 mod rate;

@@ -13,6 +13,7 @@ use super::api::{self, Api};
 use super::listen::{Door, Listener};
 use super::tls::{self, TlsError};
 use crate::config::{Config, HttpAddress};
+use crate::domain::sheltered;
 use crate::gate::Gate;
 use crate::gateway;
 
@@ -44,7 +45,11 @@ impl Server {
     ///
     /// # Errors
     /// An address that cannot be listened on, a certificate that cannot be used.
-    pub async fn bind(gate: Arc<Gate>, gateway: gateway::Control) -> Result<Self, HttpError> {
+    pub async fn bind(
+        gate: Arc<Gate>,
+        gateway: gateway::Control,
+        inherited: &mut gateway::Inherited,
+    ) -> Result<Self, HttpError> {
         let engine = gate.engine();
         let settings = &engine.config.http;
         let tls = settings.tls.as_ref().map(tls::load).transpose()?;
@@ -54,7 +59,7 @@ impl Server {
                 address: address.clone(),
                 source,
             };
-            listeners.push(Listener::bind(address).await.map_err(listen)?);
+            listeners.push(Listener::bind(address, inherited).await.map_err(listen)?);
         }
         Ok(Self {
             listeners,
@@ -80,7 +85,7 @@ impl Server {
         let mut accepting = JoinSet::new();
         for listener in self.listeners {
             let (door, router, drain) = (self.door.clone(), self.router.clone(), drain.clone());
-            accepting.spawn(async move { door.accept(listener, router, drain).await });
+            accepting.spawn(async move { while sheltered(door.accept(&listener, &router, &drain)).await.is_err() {} });
         }
         while accepting.join_next().await.is_some() {}
         self.door.close().await;

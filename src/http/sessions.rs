@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -16,6 +15,7 @@ use super::body::streamed;
 use super::commands::limit;
 use super::error::{ApiError, Fault};
 use super::extract::{Id, Params};
+use super::json::Json;
 use crate::domain::{Name, SessionId};
 use crate::recording::{self, Player};
 use crate::store::{RecordingSummary, SessionFilter, SessionSummary};

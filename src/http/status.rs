@@ -1,12 +1,12 @@
 //! `GET /ml/status`.
 
-use axum::Json;
 use axum::extract::State;
 use serde_json::Value;
 
 use super::api::Api;
 use super::auth::{Allowed, Read};
 use super::error::{ApiError, Fault};
+use super::json::Json;
 use crate::config::Config;
 use crate::learning::ModelStatus;
 

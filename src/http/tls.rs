@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use tokio_rustls::rustls::{self, ServerConfig};
 
-use crate::config::HttpTls;
+use crate::config::{HttpTls, SecretFileError, read_secret};
 
 /// Why TLS cannot be spoken.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +33,9 @@ pub enum TlsError {
         /// Why it does not.
         source: pem::Error,
     },
-    /// Everybody may read the key.
-    #[error("everybody on this machine can read {}; run `chmod o= {}`", path.display(), path.display())]
-    Exposed {
-        /// The file of the key.
-        path: PathBuf,
-    },
+    /// The key cannot be read, or others may read it.
+    #[error("{refused}; {remedy}", refused = .0, remedy = .0.remedy())]
+    Key(#[from] SecretFileError),
     /// Certificate and key do not go together, or cannot be used.
     #[error("the certificate in {} cannot be used with that key: {source}", path.display())]
     Unusable {
@@ -83,12 +79,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let mode = fs::metadata(path).map_err(unread(path))?.permissions().mode();
-    if mode & 0o007 != 0 {
-        return Err(TlsError::Exposed { path: path.to_owned() });
-    }
-    let text = zeroize::Zeroizing::new(fs::read(path).map_err(unread(path))?);
-    PrivateKeyDer::from_pem_slice(&text).map_err(|source| TlsError::Pem {
+    let text = read_secret(path)?;
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|source| TlsError::Pem {
         path: path.to_owned(),
         wanted: "private key",
         source,

@@ -1,6 +1,5 @@
 //! `POST /ml/train`: asks for a new model. The daemon trains nothing itself: it leaves a request, and a unit of its own takes that.
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use super::api::Api;
 use super::auth::{Allowed, Caller, Train};
 use super::error::{ApiError, Fault};
 use super::extract::Content;
+use super::json::Json;
 use crate::domain::Name;
 use crate::learning::{Queue, QueueError, Request};
 

@@ -9,7 +9,7 @@ use super::forest::{Forest, ForestError};
 use super::installed::{InstallError, Installed, InstalledModel};
 use super::rules::{Rules, RulesError};
 use super::{Assessment, Circumstances, Prediction, Reason};
-use crate::command::{self, Script};
+use crate::command::{self, Doubt, Script};
 use crate::config::{self, ModelBounds};
 use crate::domain::{History, Level};
 
@@ -152,7 +152,7 @@ impl Assessor {
         let features = features::compute(&redacted, verdict, circumstances);
         let joined_with = |prediction| {
             let seen = with_forest(rule_level, prediction, self.bounds);
-            in_circumstances(seen, script.understood(), circumstances)
+            in_circumstances(seen, &script.doubts, circumstances)
         };
         let prediction = predict(self.forest.as_ref(), &features);
         let joined = joined_with(prediction);
@@ -248,10 +248,15 @@ fn with_forest(rules: Level, prediction: Option<Prediction>, bounds: ModelBounds
 }
 
 /// The joined level. Only ever this order, after the forest: understanding, context, history.
-fn in_circumstances(seen: Level, understood: bool, circumstances: &Circumstances<'_>) -> Level {
+fn in_circumstances(seen: Level, doubts: &[Doubt], circumstances: &Circumstances<'_>) -> Level {
+    let understood = doubts.is_empty();
     let mut level = seen;
     if !understood {
         level = level.max(Level::Medium);
+    }
+    // Whoever can make the parser fail chooses when: that must never be the way around a question.
+    if doubts.contains(&Doubt::Unread) {
+        level = level.max(Level::High);
     }
     if level == Level::Medium && is_strained(circumstances) {
         level = level.raised();
@@ -358,6 +363,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_grammar_failed_on_is_high_whatever_else_is_known() {
+        let unread = Script {
+            doubts: vec![Doubt::Unread],
+            ..command::parse("ls", Dialect::Bash)
+        };
+        let assessment = assessor().assess(&unread, &familiar());
+        assert_eq!(assessment.level, Level::High);
+        assert_eq!(assessment.reasons[0].rule, "disguise.unread");
+        assert!(!assessment.understood);
+        assert_eq!(in_circumstances(Level::Low, &unread.doubts, &familiar()), Level::High);
+    }
+
+    #[test]
     fn more_rules_of_a_level_score_higher_and_never_reach_the_next() {
         let reason = |level| Reason {
             rule: String::new(),
@@ -418,15 +436,15 @@ mod tests {
     #[test]
     fn what_was_not_understood_is_at_least_medium_whatever_forest_and_history_say() {
         let neutral = familiar();
-        assert_eq!(in_circumstances(Level::Low, false, &neutral), Level::Medium);
+        assert_eq!(in_circumstances(Level::Low, &[Doubt::Grammar], &neutral), Level::Medium);
     }
 
     #[test]
     fn history_moves_only_medium_and_only_down_and_only_without_a_stain() {
         let familiar = familiar();
-        assert_eq!(in_circumstances(Level::Medium, true, &familiar), Level::Low);
-        assert_eq!(in_circumstances(Level::High, true, &familiar), Level::High);
-        assert_eq!(in_circumstances(Level::Critical, true, &familiar), Level::Critical);
+        assert_eq!(in_circumstances(Level::Medium, &[], &familiar), Level::Low);
+        assert_eq!(in_circumstances(Level::High, &[], &familiar), Level::High);
+        assert_eq!(in_circumstances(Level::Critical, &[], &familiar), Level::Critical);
         for stain in [
             History {
                 refused: 1,
@@ -450,7 +468,7 @@ mod tests {
                 ..Circumstances::default()
             };
             assert_eq!(
-                in_circumstances(Level::Medium, true, &stained),
+                in_circumstances(Level::Medium, &[], &stained),
                 Level::Medium,
                 "{stain:?}"
             );
@@ -479,9 +497,9 @@ mod tests {
                 snapshot: Some(snapshot),
                 ..Circumstances::default()
             };
-            assert_eq!(in_circumstances(Level::Medium, true, &strained), Level::High);
-            assert_eq!(in_circumstances(Level::Low, true, &strained), Level::Low);
-            assert_eq!(in_circumstances(Level::High, true, &strained), Level::High);
+            assert_eq!(in_circumstances(Level::Medium, &[], &strained), Level::High);
+            assert_eq!(in_circumstances(Level::Low, &[], &strained), Level::Low);
+            assert_eq!(in_circumstances(Level::High, &[], &strained), Level::High);
         }
     }
 

@@ -38,7 +38,8 @@ pub enum Effect {
     ToClient(Bytes),
     /// End the target's input.
     EndOfInput,
-    /// Decide about this, then say [`Conversation::permitted`] or [`Conversation::refused`].
+    /// Decide about this, then say [`Conversation::permitted`] or [`Conversation::refused`]: once all else that is to be done
+    /// has been.
     Decide {
         /// Its number.
         ticket: Ticket,

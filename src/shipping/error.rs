@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::domain::Panicked;
 use crate::store::StoreError;
 
 /// Why events could not be sent. All of it is tried again.
@@ -27,6 +28,9 @@ pub(super) enum ShipError {
     /// It took nothing for too long, or failed while it was sent to.
     #[error("sending failed: {0}")]
     Send(#[from] io::Error),
+    /// There is a defect in it.
+    #[error(transparent)]
+    Panicked(#[from] Panicked),
     /// The other side ended the connection.
     #[error("the other side has closed the connection")]
     Closed,

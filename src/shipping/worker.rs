@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use crate::config::{Ship, ShipTo, glob_matches};
+use crate::domain::shelter;
 use crate::store::{Batch, Outgoing, Reader, Store};
 
 use super::error::ShipError;
@@ -92,7 +93,8 @@ impl Worker {
     /// Serves until its orders end or something fails; with a failure, whether anything was taken before it.
     fn serve(&mut self) -> Result<(), (ShipError, bool)> {
         let mut got_on = false;
-        let outcome = self.serve_from_mark(&mut got_on);
+        // A panic is a failure like others: what was not seen to be taken is sent again.
+        let outcome = shelter(|| self.serve_from_mark(&mut got_on)).unwrap_or_else(|panicked| Err(panicked.into()));
         outcome.map_err(|error| (error, got_on))
     }
 

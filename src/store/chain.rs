@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
 use super::change::Change;
-use super::payload::Payload;
+use super::payload::{Packed, Payload};
 use super::sql::rfc3339;
 
 /// A SHA-256 digest.
@@ -45,6 +45,13 @@ pub(super) fn head(connection: &Connection) -> Result<Head, StoreError> {
     Ok(last.unwrap_or(GENESIS))
 }
 
+/// When the last event was written, by the clock of then; `None` where there is none, or that is no time.
+pub(super) fn last_at(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let sql = "SELECT at FROM events ORDER BY seq DESC LIMIT 1";
+    let at: Option<String> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
+    Ok(at.and_then(|at| at.parse().ok()))
+}
+
 /// The number of the last event that is a signature; 0 where there is none.
 pub(super) fn last_signed(connection: &Connection) -> Result<i64, StoreError> {
     let sql =
@@ -58,17 +65,17 @@ pub(super) fn append(
     head: Head,
     bastion_id: &str,
     change: &Change,
-    payload: String,
+    payload: &Packed,
 ) -> Result<Head, StoreError> {
-    let payload = Payload(payload);
-    let (session_id, at) = (change.session_id().map(|id| id.to_string()), rfc3339(Timestamp::now()));
+    let (session_id, command_id) = change.about();
+    let (session_id, at) = (session_id.map(|id| id.to_string()), rfc3339(Timestamp::now()));
     let sealed = Sealed {
         bastion_id: bastion_id.as_bytes(),
         kind: change.kind().as_bytes(),
         session_id: session_id.as_deref().map(str::as_bytes),
-        command_id: change.command_id().map(|id| id.0),
+        command_id: command_id.map(|id| id.0),
         at: at.as_bytes(),
-        payload_digest: sha256(payload.0.as_bytes()),
+        payload_digest: payload.digest,
     };
     let next = sealed.onto(head);
     connection
@@ -82,7 +89,7 @@ pub(super) fn append(
             session_id,
             sealed.command_id,
             at,
-            payload,
+            payload.bytes,
             sealed.payload_digest,
             next.digest
         ])?;

@@ -12,9 +12,9 @@ use super::sql::count;
 pub struct ConnectionCounts {
     /// Let in to authenticate.
     pub accepted: u64,
-    /// Not let in: too many were waiting to authenticate.
+    /// Not let in: too many were waiting to authenticate, or their address had failed or tried nothing too often.
     pub refused: u64,
-    /// Ended before they had authenticated: a wrong key, or no SSH at all.
+    /// Ended before they had authenticated: a wrong key, no SSH at all, or a place at the door that others took.
     pub unauthenticated: u64,
     /// Not authenticated within the login grace.
     pub timed_out: u64,

@@ -71,6 +71,9 @@ pub enum StoreError {
     /// Work beside the writer ended without a result.
     #[error("work on the record was cut off: {0}")]
     Task(String),
+    /// The writer panicked over it, and it is not written.
+    #[error("the record's writer failed: there is a defect in it, and the log says where")]
+    Failed,
     /// The disk is full.
     #[error("the disk that holds the record is full; free some space, nothing else needs to be done")]
     Full,

@@ -17,8 +17,10 @@ mod chain;
 mod change;
 mod checkpoint;
 mod columns;
+mod command;
 mod compare;
 mod door;
+mod entry;
 mod erase;
 mod error;
 mod export;
@@ -40,6 +42,7 @@ mod reader;
 mod retention;
 mod schema;
 mod scratch;
+mod session;
 mod shipping;
 mod signing;
 mod sql;
@@ -56,6 +59,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::Connection;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -67,9 +71,10 @@ pub use analytics::{
 };
 pub use asked::AskedRule;
 pub use backup::{BackedUp, Existing};
-pub use change::{
-    Aftermath, Answer, End, Forecast, HostInfo, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot,
-    Outcome, RecordingEnd, RecordingId, RecordingState, Resolution, Scoring, SessionEnd, Shadow, Start, Verdict,
+pub use change::NewSnapshot;
+pub use command::{
+    Aftermath, Answer, End, Forecast, HostInfo, InputEnd, InputRest, NewCommand, Outcome, Resolution, Scoring, Shadow,
+    Start, Verdict,
 };
 pub use door::{ConnectionCounts, DayOfConnections};
 pub use error::StoreError;
@@ -82,16 +87,18 @@ pub use reader::{
     CommandDetail, CommandSummary, Event, LogFilter, Reader, RecordingSummary, SessionFilter, SessionSummary,
 };
 pub use retention::{Prune, Pruned, RemoveFile};
+pub use session::{NewRecording, NewSession, RecordingEnd, RecordingId, RecordingState, SessionEnd};
 pub use shipping::{Batch, Outgoing};
 pub use subject::Subject;
 pub use text::recordable;
 pub use tokens::{NewToken, Revocation, Token, TokenGrant, TokenId, TokenIdError};
 pub use training::{OutcomeError, TrainingEnd, TrainingOutcome, TrainingSummary};
-pub use verify::{ChainState, Examine, Finding, SealedRecording, Verified};
+pub use verify::{Examine, Finding, SealedRecording, Verified};
 
 use crate::domain::{CommandId, History, Name, Seal, SessionId};
 use cache::HistoryCache;
 use change::Change;
+use entry::Entry;
 use key::RecordKey;
 use shipping::Mark;
 use signing::SigningKey;
@@ -113,6 +120,8 @@ struct Shared {
     key: RecordKey,
     bastion_id: Uuid,
     last_command_id: AtomicI64,
+    /// When the last event was that an earlier process wrote.
+    recorded_until: Option<Timestamp>,
     path: PathBuf,
     /// Taken for as long as something is being erased.
     pruning: Semaphore,
@@ -270,7 +279,7 @@ impl Store {
         let (reply, answer) = oneshot::channel();
         let queued = self.shared.requests.send(Request::Chore(Chore::Vacuum(reply))).await;
         queued.map_err(|_| StoreError::Closed)?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        answer.await.unwrap_or(Err(StoreError::Failed))
     }
 
     /// Records what a recording's file has come to.
@@ -291,6 +300,18 @@ impl Store {
         durable(queued.map(|()| answer).map_err(|_| StoreError::Closed)).await
     }
 
+    /// Ends the commands that a session has left open, which nobody else will end, as `interrupted` for this reason. Durable
+    /// when this returns.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub async fn end_left_open(&self, session: SessionId, why: &'static str) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let chore = Chore::EndLeftOpen(session, why, reply);
+        let queued = self.shared.requests.send(Request::Chore(chore)).await;
+        durable(queued.map(|()| answer).map_err(|_| StoreError::Closed)).await
+    }
+
     /// Remembers that a place has everything up to the event `seq`. Durable when this returns; never goes back.
     ///
     /// Blocks: not for asynchronous code. It is bookkeeping and no event, or sending events would make events to send.
@@ -308,7 +329,7 @@ impl Store {
             .requests
             .blocking_send(Request::Chore(Chore::Mark(mark, reply)));
         queued.map_err(|_| StoreError::Closed)?;
-        answer.blocking_recv().unwrap_or(Err(StoreError::Closed))
+        answer.blocking_recv().unwrap_or(Err(StoreError::Failed))
     }
 
     /// Records how an attempt to train a forest ended.
@@ -323,6 +344,11 @@ impl Store {
     pub fn queued(&self) -> usize {
         let requests = &self.shared.requests;
         requests.max_capacity().saturating_sub(requests.capacity())
+    }
+
+    /// When the last event was written before this process, by the clock of then; `None` for a new record.
+    pub fn recorded_until(&self) -> Option<Timestamp> {
+        self.shared.recorded_until
     }
 
     /// The database's file.
@@ -362,7 +388,7 @@ impl Store {
     /// Queues a change; its answer comes when it is durable.
     async fn submit(&self, change: Change) -> Result<Submitted, StoreError> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Write(change, reply);
+        let request = Request::Write(Entry::new(change)?, reply);
         let queued = self.shared.requests.send(request).await;
         queued.map(|()| answer).map_err(|_| StoreError::Closed)
     }
@@ -372,7 +398,7 @@ impl Store {
 type Submitted = oneshot::Receiver<Result<(), StoreError>>;
 
 async fn durable(submitted: Result<Submitted, StoreError>) -> Result<(), StoreError> {
-    submitted?.await.unwrap_or(Err(StoreError::Closed))
+    submitted?.await.unwrap_or(Err(StoreError::Failed))
 }
 
 fn open(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -> Result<Store, StoreError> {
@@ -384,6 +410,7 @@ fn open(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -
     let cache = Arc::new(HistoryCache::new(cache::CAPACITY));
     cache.keep(tally::newest(&connection, cache::CAPACITY)?);
     let last_command_id = AtomicI64::new(schema::last_command_id(&connection)?);
+    let recorded_until = chain::last_at(&connection)?;
     let signer = SigningKey::open(path)?;
     let writer = Writer::start(connection, path, lock, (bastion_id, signer), Arc::clone(&cache))?;
     let (requests, queue) = mpsc::channel(QUEUE);
@@ -401,6 +428,7 @@ fn open(path: &Path, tune: impl FnOnce(&Connection) -> Result<(), StoreError>) -
             key,
             bastion_id,
             last_command_id,
+            recorded_until,
             path: path.to_owned(),
             pruning: Semaphore::new(1),
         }),

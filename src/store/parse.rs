@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::chain::StoredEvent;
-use super::change::{Change, RecordingEnd};
+use super::change::Change;
 use super::door::ConnectionCounts;
+use super::session::RecordingEnd;
 use super::{RecordingId, StoreError, signing};
 use crate::domain::{CommandId, Seal, SessionId};
 

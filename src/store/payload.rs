@@ -12,6 +12,8 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 
+use super::chain::{Digest, sha256};
+
 /// The first byte of what is compressed against [`DICTIONARY`].
 const FORMAT: u8 = 1;
 
@@ -42,8 +44,7 @@ pub(super) struct Payload(pub(super) String);
 
 impl ToSql for Payload {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let packed = pack(&self.0).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        Ok(ToSqlOutput::from(packed))
+        Packed::of(&self.0).map(|packed| ToSqlOutput::from(packed.bytes))
     }
 }
 
@@ -54,6 +55,21 @@ impl FromSql for Payload {
             text => text.as_str().map(str::to_owned),
         }
         .map(Self)
+    }
+}
+
+/// A payload as it is stored, with the digest of its text.
+#[derive(Debug)]
+pub(super) struct Packed {
+    pub(super) bytes: Vec<u8>,
+    pub(super) digest: Digest,
+}
+
+impl Packed {
+    pub(super) fn of(text: &str) -> rusqlite::Result<Self> {
+        let bytes = pack(text).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        let digest = sha256(text.as_bytes());
+        Ok(Self { bytes, digest })
     }
 }
 
@@ -106,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_dictionary_is_the_one_that_old_records_were_written_with() {
-        let digest = super::super::chain::hex(&super::super::chain::sha256(DICTIONARY));
+        let digest = super::super::chain::hex(&sha256(DICTIONARY));
         assert_eq!(
             digest,
             "7f492c8bc3c429a5391cf3881bd0479a345bdaea5a92c7070b0679db5ed2abe5"

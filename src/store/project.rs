@@ -8,11 +8,10 @@ use serde_json::{Map, Value};
 use super::StoreError;
 use super::cache::Count;
 use super::chain::hex;
-use super::change::{
-    Aftermath, Change, End, InputEnd, InputRest, NewCommand, NewRecording, NewSession, NewSnapshot, Outcome,
-    RecordingEnd, RecordingId, RecordingState, Resolution, SessionEnd, Start,
-};
+use super::change::{Change, NewSnapshot};
+use super::command::{Aftermath, End, InputEnd, InputRest, NewCommand, Outcome, Resolution, Start};
 use super::payload::Payload;
+use super::session::{NewRecording, NewSession, RecordingEnd, RecordingId, RecordingState, SessionEnd};
 use super::sql::{count, rfc3339};
 use super::tally::{self, Step, Subject};
 use super::{door, erase, feedback, numbers, tokens, training};
@@ -451,26 +450,34 @@ const STOPPED: &str = "the bastion stopped before it ended";
 
 /// What a crash left open: ended now, as far as it is known.
 pub(super) fn left_open(connection: &Connection) -> Result<Vec<Change>, StoreError> {
-    let mut changes = commands_left_open(connection)?;
+    let mut changes = commands_left_open(connection, None, STOPPED)?;
     changes.extend(recordings_left_open(connection)?);
     changes.extend(sessions_left_open(connection)?);
     Ok(changes)
 }
 
-fn commands_left_open(connection: &Connection) -> Result<Vec<Change>, StoreError> {
+/// The commands of a session, or of all, that nobody will end, ended now.
+pub(super) fn commands_left_open(
+    connection: &Connection,
+    session: Option<SessionId>,
+    why: &str,
+) -> Result<Vec<Change>, StoreError> {
     let mut changes = Vec::new();
-    let mut commands = connection
-        .prepare("SELECT id, state = 'held' FROM command_executions WHERE state IN ('held', 'running') ORDER BY id")?;
-    for row in commands.query_map([], |row| Ok((CommandId(row.get(0)?), row.get(1)?)))? {
+    let mut commands = connection.prepare(
+        "SELECT id, state = 'held' FROM command_executions
+         WHERE state IN ('held', 'running') AND (?1 IS NULL OR session_id = ?1) ORDER BY id",
+    )?;
+    let session = session.map(|session| session.to_string());
+    for row in commands.query_map([session], |row| Ok((CommandId(row.get(0)?), row.get(1)?)))? {
         changes.push(match row? {
             (id, true) => Change::Resolved(
                 id,
                 Resolution {
-                    verdict: super::Verdict::Interrupted(STOPPED.to_owned()),
+                    verdict: super::Verdict::Interrupted(why.to_owned()),
                     system_context: None,
                 },
             ),
-            (id, false) => Change::Finished(id, Box::new(Outcome::unseen(STOPPED))),
+            (id, false) => Change::Finished(id, Box::new(Outcome::unseen(why))),
         });
     }
     Ok(changes)

@@ -96,11 +96,57 @@ impl Fixed {
 }
 
 macro_rules! fixed {
-    ($($(#[$doc:meta])* $name:ident = $sql:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)+) => {
         $($(#[$doc])* pub(super) const $name: Fixed = Fixed($sql);)+
 
         #[cfg(test)]
         const FIXED: &[Fixed] = &[$($name),+];
+    };
+}
+
+/// What a command is, for whoever rates or answers it.
+macro_rules! subject {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, user_id, state, user_confirmed, confirmation_time_ms FROM command_executions ",
+            $which
+        )
+    };
+}
+
+macro_rules! token {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, user_id, scopes, digest, comment, added_at, added_by, expires_at, revoked_at FROM api_tokens ",
+            $which
+        )
+    };
+}
+
+macro_rules! training {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, started_at, finished_at, requested_by, outcome, reason, rows_read, samples, positives,
+             champion_digest, model_digest FROM training_sessions ",
+            $which
+        )
+    };
+}
+
+/// How what the model ?3 judged from the moment ?1 up to the moment ?2 turned out, by flag and harm: by the columns of the
+/// level that it led to, and of who judged.
+macro_rules! judgements {
+    ($level:literal, $model:literal) => {
+        concat!(
+            "SELECT coalesce(sum(flagged AND harmful), 0), coalesce(sum(NOT flagged AND harmful), 0),
+                 coalesce(sum(flagged AND NOT harmful), 0), coalesce(sum(NOT flagged AND NOT harmful), 0)
+             FROM (SELECT ",
+            $level,
+            " IN ('high', 'critical') AS flagged, actual_impact IN ('moderate', 'severe') AS harmful
+                   FROM command_executions WHERE timestamp >= ?1 AND timestamp < ?2 AND ",
+            $model,
+            " = ?3 AND actual_impact IS NOT NULL)"
+        )
     };
 }
 
@@ -159,47 +205,34 @@ fixed! {
     /// The event up to which a place has been served.
     SHIPPED_TO = "SELECT seq FROM shipping_cursors WHERE place = ?1";
 
-    /// What a command is, for whoever rates or answers it.
-    SUBJECT = "SELECT id, user_id, state, user_confirmed, confirmation_time_ms FROM command_executions WHERE id = ?1";
+    /// A command.
+    SUBJECT = subject!("WHERE id = ?1");
 
-    /// The same of the first two commands of a session.
-    SUBJECTS = "SELECT id, user_id, state, user_confirmed, confirmation_time_ms FROM command_executions
-        WHERE session_id = ?1 ORDER BY id LIMIT 2";
+    /// The first two commands of a session.
+    SUBJECTS = subject!("WHERE session_id = ?1 ORDER BY id LIMIT 2");
 
     /// A token.
-    TOKEN = "SELECT id, user_id, scopes, digest, comment, added_at, added_by, expires_at, revoked_at FROM api_tokens
-        WHERE id = ?1";
+    TOKEN = token!("WHERE id = ?1");
 
     /// All tokens there ever were, the last first.
-    TOKENS = "SELECT id, user_id, scopes, digest, comment, added_at, added_by, expires_at, revoked_at FROM api_tokens
-        WHERE added_at > '' ORDER BY added_at DESC";
+    TOKENS = token!("WHERE added_at > '' ORDER BY added_at DESC");
 
     /// The newest ?1 attempts to train.
-    TRAININGS = "SELECT id, started_at, finished_at, requested_by, outcome, reason, rows_read, samples, positives,
-        champion_digest, model_digest FROM training_sessions WHERE id > 0 ORDER BY id DESC LIMIT ?1";
+    TRAININGS = training!("WHERE id > 0 ORDER BY id DESC LIMIT ?1");
 
     /// The newest that came to a model. `kept` and `rejected` did: what is due is counted from the last that trained.
-    LAST_WHOLE_TRAINING = "SELECT id, started_at, finished_at, requested_by, outcome, reason, rows_read, samples, positives,
-        champion_digest, model_digest FROM training_sessions
-        WHERE finished_at >= '' AND outcome IN ('installed', 'kept', 'rejected') ORDER BY finished_at DESC LIMIT 1";
+    LAST_WHOLE_TRAINING = training!(
+        "WHERE finished_at >= '' AND outcome IN ('installed', 'kept', 'rejected') ORDER BY finished_at DESC LIMIT 1"
+    );
 
     /// The newest that came to the model ?1.
-    TRAINING_OF = "SELECT id, started_at, finished_at, requested_by, outcome, reason, rows_read, samples, positives,
-        champion_digest, model_digest FROM training_sessions WHERE model_digest = ?1 ORDER BY id DESC LIMIT 1";
+    TRAINING_OF = training!("WHERE model_digest = ?1 ORDER BY id DESC LIMIT 1");
 
-    /// From the moment ?1 up to the moment ?2: how what the model ?3 judged turned out, by flag and harm.
-    JUDGEMENTS = "SELECT coalesce(sum(flagged AND harmful), 0), coalesce(sum(NOT flagged AND harmful), 0),
-            coalesce(sum(flagged AND NOT harmful), 0), coalesce(sum(NOT flagged AND NOT harmful), 0)
-        FROM (SELECT final_risk_level IN ('high', 'critical') AS flagged, actual_impact IN ('moderate', 'severe') AS harmful
-              FROM command_executions WHERE timestamp >= ?1 AND timestamp < ?2 AND model_digest = ?3
-              AND actual_impact IS NOT NULL)";
+    /// What a model led to.
+    JUDGEMENTS = judgements!("final_risk_level", "model_digest");
 
-    /// The same of what it judged in the shadow of another.
-    SHADOW_JUDGEMENTS = "SELECT coalesce(sum(flagged AND harmful), 0), coalesce(sum(NOT flagged AND harmful), 0),
-            coalesce(sum(flagged AND NOT harmful), 0), coalesce(sum(NOT flagged AND NOT harmful), 0)
-        FROM (SELECT shadow_risk_level IN ('high', 'critical') AS flagged, actual_impact IN ('moderate', 'severe') AS harmful
-              FROM command_executions WHERE timestamp >= ?1 AND timestamp < ?2 AND shadow_model_digest = ?3
-              AND actual_impact IS NOT NULL)";
+    /// What a model would have led to, in the shadow of another.
+    SHADOW_JUDGEMENTS = judgements!("shadow_risk_level", "shadow_model_digest");
 
     /// The features of the newest ?4 commands from the moment ?1 up to the moment ?2 that are of the list ?3.
     FEATURES = "SELECT features FROM command_executions WHERE timestamp >= ?1 AND timestamp < ?2 AND feature_digest = ?3

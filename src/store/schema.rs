@@ -28,6 +28,7 @@ pub(super) const MIGRATIONS: &[M<'_>] = &[
     M::up(include_str!("../../migrations/0012_learning.sql")),
     M::up(include_str!("../../migrations/0013_http.sql")),
     M::up(include_str!("../../migrations/0014_forgetting.sql")),
+    M::up(include_str!("../../migrations/0015_moves.sql")),
 ];
 
 /// `OPIL`, in the file's header: what tells our databases from those of other programs.
@@ -95,6 +96,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "secure_delete", true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Migrations::from_slice(MIGRATIONS).to_latest(&mut connection)?;
+    // What takes a statement back when it fails lies in memory: a change touches few pages, and a file costs a write for each.
+    connection.pragma_update(None, "temp_store", "memory")?;
     Ok(connection)
 }
 

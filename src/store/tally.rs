@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 
 use super::StoreError;
 use super::cache::Count;
-use super::change::NewCommand;
+use super::command::NewCommand;
 use super::sql::count;
 use crate::domain::{CommandId, History, Impact};
 

@@ -234,8 +234,8 @@ mod hexadecimal {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::ChainState;
     use super::super::fixtures::{Fixture, name};
+    use super::super::tests::ChainState;
     use super::*;
 
     pub(crate) fn new_token(id: &str) -> NewToken {

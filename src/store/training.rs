@@ -249,7 +249,7 @@ pub(crate) mod tests {
         assert_eq!(payload["metrics"]["both"]["champion"]["brier"], 0.4);
         assert!(matches!(
             reader.verify_chain().unwrap(),
-            super::super::ChainState::Sound { .. }
+            super::super::tests::ChainState::Sound { .. }
         ));
     }
 }

@@ -25,23 +25,6 @@ const MAX_UNSIGNED: i64 = 2 * SIGN_EVERY;
 /// Events after which progress is told.
 const PROGRESS_EVERY: i64 = 1_000;
 
-/// What a walk over the chain alone found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChainState {
-    /// Every event is the one that was written, in its place.
-    Sound {
-        /// Events in the chain.
-        events: i64,
-        /// The digest of the last, in hexadecimal: it stands for the whole record.
-        head: String,
-    },
-    /// The chain does not hold.
-    Broken {
-        /// The first event that is changed, out of place, or follows one that is missing.
-        seq: i64,
-    },
-}
-
 /// Something that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -119,27 +102,6 @@ pub trait Examine {
 }
 
 impl Reader {
-    /// Walks over the whole chain of events, and looks at nothing else. In constant memory.
-    ///
-    /// # Errors
-    /// As [`Reader::log`]; a broken chain is not an error but an answer.
-    pub fn verify_chain(&self) -> Result<ChainState, StoreError> {
-        let mut broken = None;
-        let head = chain::walk(&self.connection, |event, _, fault| {
-            if fault.is_some() {
-                broken = broken.or(Some(event.seq));
-            }
-            Ok(())
-        })?;
-        Ok(match broken {
-            Some(seq) => ChainState::Broken { seq },
-            None => ChainState::Sound {
-                events: head.seq,
-                head: hex(&head.digest),
-            },
-        })
-    }
-
     /// Holds the record against itself, and against a head of it that was kept elsewhere; as it stood when this began. In
     /// constant memory, with a scratch database beside it.
     ///

@@ -13,9 +13,12 @@ use super::cache::{Count, HistoryCache};
 use super::chain::{self, Head};
 use super::change::Change;
 use super::checkpoint::Checkpointer;
+use super::entry::Entry;
+use super::payload::Packed;
 use super::shipping::Mark;
 use super::signing::SigningKey;
 use super::{project, vacuum};
+use crate::domain::{SessionId, shelter};
 
 /// Changes that share one transaction at most: bounds both the wait of the first and the memory of all.
 const MAX_BATCH: usize = 256;
@@ -26,7 +29,7 @@ pub(super) const SIGN_EVERY: i64 = 1_000;
 /// What the writer is asked.
 pub(super) enum Request {
     /// Write a change and answer when it is durable.
-    Write(Change, Reply),
+    Write(Entry, Reply),
     /// Do something else once what waits is written.
     Chore(Chore),
 }
@@ -39,6 +42,11 @@ pub(super) enum Chore {
     Sign(Reply),
     /// Remember how far a place has been served.
     Mark(Mark, Reply),
+    /// End what a session has left open, for this reason.
+    EndLeftOpen(SessionId, &'static str, Reply),
+    /// Fail as a defect would.
+    #[cfg(test)]
+    Fail(Box<dyn FnOnce(&Connection) + Send>, Reply),
     /// Give up the database; the answer comes when it is closed.
     Close(oneshot::Sender<()>),
 }
@@ -98,12 +106,19 @@ impl Writer {
             cache,
             _lock: lock,
         };
-        for change in project::left_open(&writer.connection)?.chunks(MAX_BATCH) {
-            let changes: Vec<&Change> = change.iter().collect();
-            writer.commit(&changes)?.into_iter().collect::<Result<(), _>>()?;
-        }
+        let left_open = project::left_open(&writer.connection)?;
+        writer.end(left_open)?;
         writer.sign()?;
         Ok(writer)
+    }
+
+    fn end(&mut self, left_open: Vec<Change>) -> Result<(), StoreError> {
+        let entries: Vec<Entry> = left_open.into_iter().map(Entry::new).collect::<Result<_, _>>()?;
+        for entries in entries.chunks(MAX_BATCH) {
+            let entries: Vec<&Entry> = entries.iter().collect();
+            self.commit(&entries)?.into_iter().collect::<Result<(), _>>()?;
+        }
+        Ok(())
     }
 
     /// Serves until everybody who could ask is gone, or one asks to close.
@@ -114,27 +129,56 @@ impl Writer {
             let (mut batch, mut chores) = (Vec::with_capacity(queue.len()), Vec::new());
             for request in queue.drain(..) {
                 match request {
-                    Request::Write(change, reply) => batch.push((change, reply)),
+                    Request::Write(entry, reply) => batch.push((entry, reply)),
                     Request::Chore(chore) => chores.push(chore),
                 }
             }
             if !batch.is_empty() {
-                self.write(batch);
+                self.shelter(|writer| writer.write(batch));
             }
             for chore in chores {
-                match chore {
-                    Chore::Vacuum(reply) => reply.send(vacuum::step(&self.connection)).unwrap_or_default(),
-                    Chore::Sign(reply) => reply.send(self.sign()).unwrap_or_default(),
-                    Chore::Mark(mark, reply) => reply.send(mark.keep(&self.connection)).unwrap_or_default(),
-                    Chore::Close(done) => {
-                        // What waits is written yet.
-                        requests.close();
-                        closing.push(done);
-                    }
+                if let Chore::Close(done) = chore {
+                    // What waits is written yet.
+                    requests.close();
+                    closing.push(done);
+                } else {
+                    self.shelter(|writer| writer.carry_out(chore));
                 }
             }
         }
         self.close(closing);
+    }
+
+    /// A panic ends what is being done, whose askers get no answer and so take it for failed; its transaction is rolled back.
+    fn shelter(&mut self, work: impl FnOnce(&mut Self)) {
+        if shelter(|| work(self)).is_ok() {
+            return;
+        }
+        tracing::error!("what was being written when the record's writer panicked is refused");
+        let course = chain::head(&self.connection)
+            .and_then(|head| chain::last_signed(&self.connection).map(|signed| Course { head, signed }));
+        match course {
+            Ok(course) => self.course = course,
+            // What is chained to the wrong event is refused by the database.
+            Err(error) => tracing::error!(%error, "cannot read where the record stands"),
+        }
+    }
+
+    fn carry_out(&mut self, chore: Chore) {
+        match chore {
+            Chore::Vacuum(reply) => reply.send(vacuum::step(&self.connection)).unwrap_or_default(),
+            Chore::Sign(reply) => reply.send(self.sign()).unwrap_or_default(),
+            Chore::Mark(mark, reply) => reply.send(mark.keep(&self.connection)).unwrap_or_default(),
+            Chore::EndLeftOpen(session, why, reply) => {
+                let left_open = project::commands_left_open(&self.connection, Some(session), why);
+                let ended = left_open.and_then(|left_open| self.end(left_open));
+                reply.send(ended).unwrap_or_default();
+            }
+            #[cfg(test)]
+            Chore::Fail(fail, _reply) => fail(&self.connection),
+            // Only the queue can be closed by it, and it is not here.
+            Chore::Close(_) => {}
+        }
     }
 
     /// Signs the end and lets go of the database.
@@ -149,15 +193,15 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, batch: Vec<(Change, Reply)>) {
-        let changes: Vec<&Change> = batch.iter().map(|(change, _)| change).collect();
-        let results = self.commit_or_split(&changes);
-        for ((change, reply), result) in batch.into_iter().zip(results) {
+    fn write(&mut self, batch: Vec<(Entry, Reply)>) {
+        let entries: Vec<&Entry> = batch.iter().map(|(entry, _)| entry).collect();
+        let results = self.commit_or_split(&entries);
+        for ((entry, reply), result) in batch.into_iter().zip(results) {
             // A number that somebody mistyped is no fault of the record.
             if let Err(error) = &result
                 && !matches!(error, StoreError::NotRateable(_))
             {
-                tracing::error!(kind = change.kind(), %error, "the record refused a change");
+                tracing::error!(kind = entry.change.kind(), %error, "the record refused a change");
             }
             // Whoever asked may have stopped waiting.
             reply.send(result).unwrap_or_default();
@@ -169,45 +213,45 @@ impl Writer {
         if self.course.head.seq == self.course.signed {
             return Ok(());
         }
-        self.commit(&[&Change::HeadSigned])?.into_iter().collect()
+        self.commit(&[&Entry::new(Change::HeadSigned)?])?.into_iter().collect()
     }
 
     /// Writes all in one transaction; where that fails, each in its own, so that one cannot spoil the others.
-    fn commit_or_split(&mut self, changes: &[&Change]) -> Vec<Result<(), StoreError>> {
-        match self.commit(changes) {
+    fn commit_or_split(&mut self, entries: &[&Entry]) -> Vec<Result<(), StoreError>> {
+        match self.commit(entries) {
             Ok(results) => results,
             // Nobody's fault, and each would wait as long again.
-            Err(StoreError::Busy) => changes.iter().map(|_| Err(StoreError::Busy)).collect(),
-            Err(error) if changes.len() <= 1 => vec![Err(error)],
-            Err(_) => changes
+            Err(StoreError::Busy) => entries.iter().map(|_| Err(StoreError::Busy)).collect(),
+            Err(error) if entries.len() <= 1 => vec![Err(error)],
+            Err(_) => entries
                 .iter()
-                .flat_map(|change| self.commit_or_split(&[*change]))
+                .flat_map(|entry| self.commit_or_split(&[*entry]))
                 .collect(),
         }
     }
 
     /// One transaction. The outer error: nothing of it was written. The inner ones: that change was left out.
-    fn commit(&mut self, changes: &[&Change]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    fn commit(&mut self, entries: &[&Entry]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         // Nearly always each fits: savepoints around them are paid for only where one did not.
-        let results = match self.commit_all(changes) {
-            Err(error) if changes.len() > 1 && !matches!(error, StoreError::Busy) => self.commit_each(changes)?,
+        let results = match self.commit_all(entries) {
+            Err(error) if entries.len() > 1 && !matches!(error, StoreError::Busy) => self.commit_each(entries)?,
             result => {
                 result?;
-                changes.iter().map(|_| Ok(())).collect()
+                entries.iter().map(|_| Ok(())).collect()
             }
         };
-        self.checkpointer.committed(changes.len());
+        self.checkpointer.committed(entries.len());
         Ok(results)
     }
 
     /// One transaction for all or none.
-    fn commit_all(&mut self, changes: &[&Change]) -> Result<(), StoreError> {
+    fn commit_all(&mut self, entries: &[&Entry]) -> Result<(), StoreError> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (mut course, mut news) = (self.course, Vec::new());
-        for change in changes {
-            let (next, counts) = self.author.append(&transaction, course, change)?;
+        for entry in entries {
+            let (next, counts) = self.author.append(&transaction, course, entry)?;
             course = next;
             news.extend(counts);
         }
@@ -217,16 +261,17 @@ impl Writer {
         self.cache.keep(news);
         Ok(())
     }
+
     /// One transaction, and in it a savepoint around each.
-    fn commit_each(&mut self, changes: &[&Change]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    fn commit_each(&mut self, entries: &[&Entry]) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let mut transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let (mut course, mut news) = (self.course, Vec::new());
-        let mut results = Vec::with_capacity(changes.len());
-        for change in changes {
+        let mut results = Vec::with_capacity(entries.len());
+        for entry in entries {
             let savepoint = transaction.savepoint()?;
-            match self.author.append(&savepoint, course, change) {
+            match self.author.append(&savepoint, course, entry) {
                 Ok((next, counts)) => {
                     savepoint.commit()?;
                     course = next;
@@ -261,13 +306,14 @@ impl Author {
         &self,
         connection: &Connection,
         course: Course,
-        change: &Change,
+        Entry { change, payload }: &Entry,
     ) -> Result<(Course, Vec<Count>), StoreError> {
-        let payload = if change.is_statement() {
-            let body = serde_json::from_str(&change.payload()?)?;
-            serde_json::to_string(&self.signer.state(course.head, &self.bastion_id, body)?)?
+        let stated;
+        let payload = if let Some(payload) = payload {
+            payload
         } else {
-            change.payload()?
+            stated = self.state(course.head, change)?;
+            &stated
         };
         let head = chain::append(connection, course.head, &self.bastion_id, change, payload)?;
         let counts = project::project(connection, &self.bastion_id, head.seq, change)?;
@@ -275,12 +321,19 @@ impl Author {
         Ok((Course { head, signed }, counts))
     }
 
+    /// The payload of a statement: what it says, signed together with where the chain stands.
+    fn state(&self, head: Head, statement: &Change) -> Result<Packed, StoreError> {
+        let body = serde_json::from_str(&statement.payload()?)?;
+        let signed = self.signer.state(head, &self.bastion_id, body)?;
+        Ok(Packed::of(&serde_json::to_string(&signed)?)?)
+    }
+
     /// The first transaction is signed, so that no record is without a signature.
     fn sign_if_due(&self, connection: &Connection, course: Course) -> Result<Course, StoreError> {
         if course.signed > 0 && course.head.seq - course.signed < SIGN_EVERY {
             return Ok(course);
         }
-        let (course, _) = self.append(connection, course, &Change::HeadSigned)?;
+        let (course, _) = self.append(connection, course, &Entry::new(Change::HeadSigned)?)?;
         Ok(course)
     }
 }

@@ -1,14 +1,17 @@
 //! Reading the answer to a question from a terminal.
 
 use super::prompt::Expect;
+use super::sequences::Sequences;
 
 /// How long after the question was drawn input does not count, in milliseconds: nobody has read it by then.
 const BLIND_MS: u64 = 250;
 
+/// How long the terminal must be quiet until what was begun before that is over, in milliseconds: a paste comes in many reads,
+/// and a slow line may take longer over it than [`BLIND_MS`].
+const QUIET_MS: u64 = 100;
+
 /// The longest answer, in bytes; what is typed on top of it is neither shown nor forgiven.
 const MAX_ANSWER: usize = 64;
-
-const ESC: u8 = 0x1b;
 
 /// An answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,29 +40,12 @@ pub struct Fed {
 #[derive(Debug)]
 pub struct AnswerReader {
     expect: Expect,
-    drawn_at_ms: u64,
+    /// Until when input does not count.
+    blind_until_ms: u64,
     line: Vec<u8>,
     overlong: bool,
-    sequence: Sequence,
-    pasting: bool,
+    sequences: Sequences,
     answered: bool,
-}
-
-/// Where the input stands within an escape sequence.
-#[derive(Debug, PartialEq, Eq)]
-enum Sequence {
-    /// In none.
-    None,
-    /// After ESC.
-    Escape,
-    /// After ESC and intermediate bytes, or SS2 or SS3: one more byte.
-    One,
-    /// In a CSI, whose parameters are kept as far as they tell a paste.
-    Csi(Vec<u8>),
-    /// In a string (OSC, DCS, SOS, PM, APC), up to its terminator.
-    String,
-    /// In a string, after an ESC that may begin the terminator.
-    StringEscape,
 }
 
 impl AnswerReader {
@@ -68,11 +54,10 @@ impl AnswerReader {
     pub fn new(expect: Expect, drawn_at_ms: u64) -> Self {
         Self {
             expect,
-            drawn_at_ms,
+            blind_until_ms: drawn_at_ms.saturating_add(BLIND_MS),
             line: Vec::new(),
             overlong: false,
-            sequence: Sequence::None,
-            pasting: false,
+            sequences: Sequences::default(),
             answered: false,
         }
     }
@@ -80,7 +65,10 @@ impl AnswerReader {
     /// Takes the user's next bytes, read at `now_ms`.
     pub fn feed(&mut self, bytes: &[u8], now_ms: u64) -> Fed {
         let mut fed = Fed::default();
-        let early = now_ms < self.drawn_at_ms.saturating_add(BLIND_MS);
+        let early = now_ms < self.blind_until_ms;
+        if early {
+            self.blind_until_ms = self.blind_until_ms.max(now_ms.saturating_add(QUIET_MS));
+        }
         for byte in bytes {
             if self.answered {
                 fed.type_ahead.push(*byte);
@@ -97,13 +85,13 @@ impl AnswerReader {
     /// are followed all the same, so that the end of one that began early is not taken for keys.
     fn overlook(&mut self, byte: u8, fed: &mut Fed) {
         fed.type_ahead.push(byte);
-        if !self.in_sequence(byte) && !self.pasting && byte == 0x03 {
+        if self.sequences.is_typed(byte) && byte == 0x03 {
             self.answer(Answer::No, fed);
         }
     }
 
     fn byte(&mut self, byte: u8, fed: &mut Fed) {
-        if self.in_sequence(byte) || self.pasting {
+        if !self.sequences.is_typed(byte) {
             return;
         }
         match byte {
@@ -115,7 +103,7 @@ impl AnswerReader {
                 self.line.push(byte);
                 fed.echo.push(byte);
             }
-            // A byte that cannot be shown makes the line another one than what is seen: it cannot be a yes.
+            // A byte that cannot be shown, or does not fit, makes the line another one than what is seen: it cannot be a yes.
             _ => self.overlong = true,
         }
     }
@@ -145,59 +133,6 @@ impl AnswerReader {
             fed.echo.extend(b"\x08 \x08");
         }
         self.overlong &= !self.line.is_empty();
-    }
-
-    /// Follows escape sequences; whether the byte belongs to one.
-    fn in_sequence(&mut self, byte: u8) -> bool {
-        let sequence = std::mem::replace(&mut self.sequence, Sequence::None);
-        let within = sequence != Sequence::None || byte == ESC;
-        self.sequence = match sequence {
-            Sequence::None if byte == ESC => Sequence::Escape,
-            Sequence::None | Sequence::One => Sequence::None,
-            Sequence::Escape => after_escape(byte),
-            Sequence::Csi(parameters) => self.csi(parameters, byte),
-            Sequence::StringEscape if byte == b'\\' => Sequence::None,
-            Sequence::String | Sequence::StringEscape => in_string(byte),
-        };
-        within
-    }
-
-    fn csi(&mut self, mut parameters: Vec<u8>, byte: u8) -> Sequence {
-        match byte {
-            ESC => Sequence::Escape,
-            0x40..=0x7e => {
-                self.pasting = match (parameters.as_slice(), byte) {
-                    (b"200", b'~') => true,
-                    (b"201", b'~') => false,
-                    _ => self.pasting,
-                };
-                Sequence::None
-            }
-            _ => {
-                if parameters.len() < 8 {
-                    parameters.push(byte);
-                }
-                Sequence::Csi(parameters)
-            }
-        }
-    }
-}
-
-fn after_escape(byte: u8) -> Sequence {
-    match byte {
-        b'[' => Sequence::Csi(Vec::new()),
-        b']' | b'P' | b'X' | b'^' | b'_' => Sequence::String,
-        b'N' | b'O' | 0x20..=0x2f => Sequence::One,
-        ESC => Sequence::Escape,
-        _ => Sequence::None,
-    }
-}
-
-fn in_string(byte: u8) -> Sequence {
-    match byte {
-        0x07 | 0x18 | 0x1a => Sequence::None,
-        ESC => Sequence::StringEscape,
-        _ => Sequence::String,
     }
 }
 
@@ -265,10 +200,26 @@ mod tests {
             }
         );
         assert_eq!(
-            reader.feed(b"\r", READ).answer,
+            reader.feed(b"\r", READ + QUIET_MS).answer,
             Some(Answer::No),
             "the early y is not part of the answer"
         );
+    }
+
+    #[test]
+    fn what_began_before_the_question_can_be_read_is_early_to_its_end() {
+        let mut reader = reader(Expect::Yes);
+        let mut now_ms = READ - 1;
+        for _ in 0..100 {
+            let fed = reader.feed(b"y\r", now_ms);
+            assert_eq!(
+                (fed.answer, fed.type_ahead.as_slice()),
+                (None, b"y\r".as_slice()),
+                "{now_ms}"
+            );
+            now_ms += QUIET_MS - 1;
+        }
+        assert_eq!(reader.feed(b"y\r", now_ms + 1).answer, Some(Answer::Yes));
     }
 
     #[test]
@@ -301,6 +252,8 @@ mod tests {
             "\x1bPy\r\x1b\\",
             "\x1b(y",
             "\x1b[24;80R",
+            "\x1b[Myes",
+            "\u{9d}lyes\r\u{9c}",
         ] {
             let mut reader = reader(Expect::Yes);
             for byte in sequence.bytes() {
@@ -314,7 +267,7 @@ mod tests {
     fn a_sequence_that_began_early_does_not_end_as_keys() {
         let mut reader = reader(Expect::Yes);
         reader.feed(b"\x1b]11;rgb:", READ - 1);
-        assert_eq!(reader.feed(b"y\r", READ).answer, None);
+        assert_eq!(reader.feed(b"y\r", READ + QUIET_MS).answer, None);
     }
 
     #[test]

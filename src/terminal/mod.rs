@@ -2,9 +2,11 @@
 //!
 //! [`ShellGate`] follows one interactive shell whose hook asks the bastion over its own terminal before it runs a line
 //! (`hooks/`); [`marks`] is the language that the two speak. [`ScreenGate`] reads the lines off the screen of a shell that
-//! takes no hook. [`prompt`] draws the question, [`AnswerReader`] and [`StdinCode`] read the answer.
+//! takes no hook. [`prompt`] draws the question, [`AnswerReader`] and [`StdinCode`] read the answer. [`Shown`] knows how to say
+//! something in between.
 
 pub mod answer;
+mod aside;
 mod asking;
 mod bootstrap;
 pub mod code;
@@ -26,6 +28,7 @@ pub mod probe;
 pub mod prompt;
 mod report;
 pub mod screen;
+mod sequences;
 mod settings;
 pub mod shell;
 mod stake;
@@ -33,6 +36,7 @@ mod trail;
 mod unfinished;
 
 pub use answer::{Answer, AnswerReader, Fed};
+pub use aside::Shown;
 pub use bootstrap::is_own_line;
 pub use code::{FirstLine, StdinCode, new_code, same_code};
 pub use effect::{Effect, Line, LineEnd, Lost, Verdict};

@@ -42,6 +42,11 @@ impl Modes {
         self.is_full_screen
     }
 
+    /// Whether no sequence has begun.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.sequence.is_empty()
+    }
+
     fn take(&mut self, byte: u8) -> Option<bool> {
         match (self.sequence.len(), byte) {
             (_, 0x1b) => self.sequence.clear(),

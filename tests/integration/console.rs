@@ -1,6 +1,6 @@
 //! The console: the menu on a terminal, which becomes the shell of a target, and its commands without one.
 
-use crate::harness::{Bastion, Config, READY, RISKY, Sshd, Terminal, World, eventually, opspilot};
+use crate::harness::{Bastion, Config, READY, RISKY, SETTLED, Sshd, Terminal, World, eventually, opspilot};
 
 /// What the menu's line begins with.
 const LINE: &str = "> ";
@@ -122,6 +122,13 @@ fn commands_answer_at_the_menu_as_they_do_without_it() {
     assert_eq!(terminal.finish(), 0);
 }
 
+/// Answers the question at the menu once it can be read.
+fn answer(terminal: &mut Terminal, word: &str) {
+    terminal.expect("run it? [y/N] ");
+    terminal.screen.settle(SETTLED);
+    terminal.line(word);
+}
+
 #[test]
 fn a_code_is_confirmed_at_the_menu_after_its_command_was_shown() {
     let world = World::new();
@@ -131,12 +138,10 @@ fn a_code_is_confirmed_at_the_menu_after_its_command_was_shown() {
     // The answer that is typed ahead does not count.
     terminal.send(format!("confirm {code}\ry\r"));
     terminal.expect(&format!("alice on web-1 as {}: {RISKY}", world.target.login));
-    terminal.expect("run it? [y/N] ");
-    terminal.send("\r");
+    answer(&mut terminal, "");
     terminal.expect("it still waits");
     terminal.send(format!("confirm {code}\r"));
-    terminal.expect("run it? [y/N] ");
-    terminal.send("y\r");
+    answer(&mut terminal, "y");
     terminal.expect("confirmed");
     waiting.finish();
     let row = world.bastion.row();

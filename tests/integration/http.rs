@@ -411,6 +411,23 @@ fn metrics_count_what_passed_under_labels_of_fixed_words() {
 }
 
 #[test]
+fn metrics_tell_whether_the_configuration_on_disk_is_in_force() {
+    let mut api = api();
+    let until = |api: &Api, value: u8| {
+        eventually("the metric", || {
+            let metrics = api.get(0, "/metrics").body;
+            let line = format!("\nopspilot_last_reload_successful {value}\n");
+            metrics.contains(&line).then_some(())
+        });
+    };
+    until(&api, 1);
+    api.world.bastion.reload_text("[server]\nlisten = 7\n");
+    until(&api, 0);
+    api.world.bastion.reload(|_| {});
+    until(&api, 1);
+}
+
+#[test]
 fn a_unix_socket_serves_its_group_and_is_replaced_after_a_crash() {
     use std::os::unix::fs::PermissionsExt as _;
 

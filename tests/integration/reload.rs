@@ -1,6 +1,8 @@
 //! SIGHUP: the next command lives under the new configuration, and a broken one changes nothing.
 
-use crate::harness::{RISKY, World, eventually};
+use std::os::unix::net::UnixDatagram;
+
+use crate::harness::{Bastion, Child, DEADLINE, RISKY, Sshd, World, eventually, opspilot};
 
 /// Awaits that a harmless command of alice's is answered with `code`.
 fn until_alice_gets(world: &World, code: i32) {
@@ -38,6 +40,102 @@ fn a_broken_configuration_leaves_the_old_one_and_says_so() {
         (log.contains(&format!("opspilot.toml:{line}")) && log.contains("sometimes")).then_some(())
     });
     assert_eq!(world.alice().run("true").code, 0);
+}
+
+/// Awaits that the log says a problem with a remedy, and sees that the old configuration is still in force.
+fn until_the_old_one_is_said_to_stay(world: &World, said: &[&str]) {
+    eventually("the error in the log", || {
+        let log = world.bastion.log();
+        let (_, error) = log.split_once("the configuration stays as it was")?;
+        said.iter().all(|words| error.contains(words)).then_some(())
+    });
+    assert_eq!(world.alice().run("true").code, 0);
+}
+
+#[test]
+fn broken_rules_leave_the_old_ones() {
+    let mut world = World::new();
+    let rules = world.bastion.dir().join("rules.toml");
+    std::fs::write(&rules, "[[rule]]\nid = \"x\"\nlevel = \"sometimes\"\n").unwrap();
+    world
+        .bastion
+        .reload(|config| config.risk = format!("rules = [\"{}\"]\nmodel = \"\"\n", rules.display()));
+    until_the_old_one_is_said_to_stay(&world, &["rules.toml:3", "sometimes"]);
+}
+
+#[test]
+fn rules_that_have_vanished_leave_the_old_ones() {
+    let mut world = World::new();
+    world
+        .bastion
+        .reload(|config| config.risk = "rules = [\"vanished.toml\"]\nmodel = \"\"\n".to_owned());
+    until_the_old_one_is_said_to_stay(&world, &["vanished.toml"]);
+}
+
+#[test]
+fn a_broken_model_leaves_the_old_one() {
+    let mut world = World::new();
+    std::fs::write(world.bastion.dir().join("broken.onnx"), "no model").unwrap();
+    world.bastion.reload(|config| {
+        let (rules, _) = config.risk.split_once("model").unwrap();
+        config.risk = format!("{rules}model = \"broken.onnx\"\n");
+    });
+    until_the_old_one_is_said_to_stay(&world, &["broken"]);
+}
+
+#[test]
+fn a_file_of_keys_that_has_vanished_or_anybody_may_write_leaves_the_old_ones() {
+    let mut world = World::new();
+    world.bastion.reload(|config| {
+        config.users = config
+            .users
+            .replacen("roles", "authorized_keys_file = \"vanished.keys\"\nroles", 1);
+    });
+    until_the_old_one_is_said_to_stay(&world, &["opspilot.toml:", "vanished.keys"]);
+}
+
+#[test]
+fn a_configuration_that_has_vanished_leaves_the_old_one() {
+    let world = World::new();
+    std::fs::remove_file(world.bastion.config_file()).unwrap();
+    world.bastion.signal("HUP");
+    until_the_old_one_is_said_to_stay(&world, &["opspilot.toml"]);
+}
+
+#[test]
+fn the_service_manager_is_told_what_is_wrong_until_it_is_mended() {
+    let target = Sshd::start();
+    let (dir, config) = Bastion::prepare(&target);
+    let file = dir.path().join("opspilot.toml");
+    std::fs::write(&file, config.render()).unwrap();
+    let manager = UnixDatagram::bind(dir.path().join("notify")).unwrap();
+    manager.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut daemon = opspilot(&["serve", "-c"]);
+    daemon.arg(&file).env("NOTIFY_SOCKET", dir.path().join("notify"));
+    let daemon = Child::server(&mut daemon, &dir.path().join("log"));
+    let hear = || {
+        let mut message = [0; 4096];
+        let length = manager.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    };
+    assert_eq!(hear(), "READY=1\n");
+
+    std::fs::write(&file, "[server]\nlisten = 7\n").unwrap();
+    daemon.signal("HUP");
+    assert!(hear().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    let said = hear();
+    let (ready, status) = said.trim_end().split_once('\n').unwrap();
+    assert_eq!(ready, "READY=1");
+    assert!(
+        status.starts_with("STATUS=the configuration stays as it was: "),
+        "{status}"
+    );
+    assert!(status.contains("opspilot.toml:2") && !status.contains('\n'), "{status}");
+
+    std::fs::write(&file, config.render()).unwrap();
+    daemon.signal("HUP");
+    hear();
+    assert_eq!(hear(), "READY=1\nSTATUS=\n");
 }
 
 #[test]

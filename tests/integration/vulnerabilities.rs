@@ -140,6 +140,20 @@ fn every_test_that_the_table_names_is_there() {
 }
 
 #[test]
+fn every_test_that_the_promises_name_is_there() {
+    let document = read("SECURITY.md");
+    let named: Vec<String> = quoted(&document)
+        .into_iter()
+        .filter(|text| text.contains("::"))
+        .collect();
+    assert!(named.len() > 10, "{named:?}");
+    for test in named {
+        let (file, name) = test.split_once("::").unwrap();
+        assert!(has_test(&read(file), name), "{file} has no test {name}");
+    }
+}
+
+#[test]
 fn every_library_is_of_a_version_in_which_its_faults_are_mended() {
     let lock: toml::Table = read("Cargo.lock").parse().unwrap();
     let packages = lock["package"].as_array().unwrap();

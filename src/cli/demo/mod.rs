@@ -10,11 +10,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
 use super::serve::{self, LogFormat};
 use crate::gate::Gate;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Inherited, Stop};
 
 use scratch::Scratch;
 use stage::{Stage, TargetParts};
@@ -74,9 +73,9 @@ enum Act {
 
 async fn play(act: Act, stage: &Stage, parts: TargetParts, gate: Arc<Gate>) -> anyhow::Result<()> {
     let target = Target::start(parts).context("cannot start the target")?;
-    let gateway = Gateway::bind(gate.clone()).await?;
-    let drain = CancellationToken::new();
-    let serving = tokio::spawn(gateway.serve(drain.clone()));
+    let gateway = Gateway::bind(gate.clone(), &mut Inherited::default()).await?;
+    let stop = Stop::default();
+    let serving = tokio::spawn(gateway.serve(stop.clone()));
     let acted = tokio::select! {
         acted = perform(act, stage) => acted,
         interrupted = interrupted() => interrupted.and_then(|()| match act {
@@ -84,7 +83,7 @@ async fn play(act: Act, stage: &Stage, parts: TargetParts, gate: Arc<Gate>) -> a
             Act::Session => Ok(()),
         }),
     };
-    drain.cancel();
+    stop.drain.cancel();
     serving.await.context("the bastion failed")?;
     gate.close().await;
     target.stop().await;

@@ -11,7 +11,7 @@ use russh::keys::{HashAlg, PublicKey};
 
 use super::scan;
 use crate::config::Address;
-use crate::domain::Name;
+use crate::domain::{Name, printable};
 
 /// The largest file that is taken for a public key, in bytes.
 const MAX_KEY_FILE: u64 = 64 * 1024;
@@ -132,7 +132,7 @@ fn prompt(question: &str) -> anyhow::Result<String> {
 }
 
 fn say(text: &dyn Display) -> io::Result<()> {
-    writeln!(io::stderr().lock(), "{text}")
+    writeln!(io::stderr().lock(), "{}", printable(&text.to_string()))
 }
 
 /// A public key given as its line, or as the file that holds it.

@@ -3,6 +3,8 @@
 use std::io::{IsTerminal as _, Stderr, Write, stderr, stdout};
 use std::time::{Duration, Instant};
 
+use crate::domain::printable_line;
+
 /// How often the number of lines is drawn anew.
 const INTERVAL: Duration = Duration::from_millis(100);
 
@@ -40,7 +42,10 @@ impl<W: Write> Progress<W> {
     /// Says what is wrong with a line.
     pub(super) fn fault(&mut self, line: usize, what: &str) {
         self.clear();
-        self.write(&format!("opspilot: standard input, line {line}: {what}\n"));
+        self.write(&format!(
+            "opspilot: standard input, line {line}: {}\n",
+            printable_line(what)
+        ));
     }
 
     /// Takes the number away.

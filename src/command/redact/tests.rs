@@ -283,6 +283,22 @@ fn a_secret_is_masked_wherever_it_stands_and_no_program_is() {
 }
 
 #[test]
+fn a_program_that_looks_like_a_secret_spares_no_other() {
+    for (line, expected) in [
+        (
+            "curl https://bob:hunter2@x/; 'a Bearer abcdefgh' https://u:p@h/",
+            "curl https://bob:[redacted]@x/; 'a Bearer abcdefgh' https://u:[redacted]@h/",
+        ),
+        (
+            "'a Bearer abcdefgh' y; mysql -phunter2 db; curl -H 'Authorization: Bearer abcdef123456' z",
+            "'a Bearer abcdefgh' y; mysql -p[redacted] db; curl -H 'Authorization: Bearer [redacted]' z",
+        ),
+    ] {
+        assert_eq!(shown(line), expected, "{line}");
+    }
+}
+
+#[test]
 fn what_is_fed_keeps_its_lines_its_expansions_and_what_is_run() {
     for (line, expected) in [
         (
@@ -331,4 +347,17 @@ fn what_is_fed_or_quoted_and_may_run_stays_in_a_long_text() {
 fn every_secret_of_a_long_line_is_masked() {
     let line = "echo hunter2 | passwd --stdin x; docker login -p hunter2; curl -H 'Cookie: hunter2' h;".repeat(100);
     assert!(!shown(&line).contains("hunter2"));
+}
+
+#[test]
+fn a_grammar_that_fails_unmasks_nothing() {
+    let read = parse("mysql -psecret db", Dialect::Bash);
+    let mut commands = read.commands.clone();
+    commands.extend(parse("guessed", Dialect::Bash).commands);
+    let unread = Script {
+        commands,
+        doubts: vec![Doubt::Unread],
+        ..read
+    };
+    assert!(!redact(&unread).contains("secret"), "{}", redact(&unread));
 }

@@ -77,6 +77,11 @@ impl Login {
         }
     }
 
+    /// Whether anything has been tried.
+    pub(in crate::gateway) fn has_tried(&self) -> bool {
+        self.tried
+    }
+
     /// What may be tried first. The same for every name.
     pub(in crate::gateway) fn methods(&mut self) -> MethodSet {
         self.tried = true;
@@ -104,15 +109,16 @@ impl Login {
     /// A certificate whose holder has signed.
     pub(in crate::gateway) fn certificate(&mut self, name: &str, certificate: &Certificate) -> Answer {
         let engine = self.shared.gate.engine();
-        let (key_id, serial) = (shown(certificate.key_id()), certificate.serial());
+        let (shown_name, key_id, serial) = (shown(name), shown(certificate.key_id()), certificate.serial());
+        let (user, key_id) = (&*shown_name, &*key_id);
         let examined =
             named(&engine, name).map(|user| certificate::examine(certificate, user, self.peer.ip(), Timestamp::now()));
         match &examined {
             Some(Ok(_)) => {
-                tracing::info!(peer = %self.peer, user = %shown(name), %key_id, serial, "valid certificate");
+                tracing::info!(peer = %self.peer, user, key_id, serial, "valid certificate");
             }
             Some(Err(reason)) => {
-                tracing::info!(peer = %self.peer, user = %shown(name), %key_id, serial, %reason, "certificate refused");
+                tracing::info!(peer = %self.peer, user, key_id, serial, %reason, "certificate refused");
             }
             None => {}
         }
@@ -184,7 +190,7 @@ impl Login {
             Step::Admitted(proofs, restrictions) => self.admitted(engine, name, proofs, restrictions),
             Step::Continue(methods) => Answer::Continue(kinds(&methods)),
             Step::Refused => {
-                tracing::info!(peer = %self.peer, user = %shown(name), method, "authentication failed");
+                tracing::info!(peer = %self.peer, user = &*shown(name), method, "authentication failed");
                 Answer::Refused(first_methods(&engine.config.users))
             }
         }
@@ -256,7 +262,8 @@ fn known_key(engine: &Engine, name: &str, key: &KeyData, from: IpAddr) -> Option
     })
 }
 
-/// The beginning of what a stranger has sent, for the log.
+/// The beginning of what a stranger has sent, for the log: to be given as a text and not as `%` of it, which would let it
+/// look like other fields.
 fn shown(text: &str) -> Cow<'_, str> {
     let end = text.char_indices().nth(SHOWN).map_or(text.len(), |(end, _)| end);
     printable_line(text.get(..end).unwrap_or_default())

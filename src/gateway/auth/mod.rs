@@ -25,7 +25,7 @@ use super::address::Destination;
 
 pub(super) use guard::Guard;
 pub(super) use login::{Answer, Login, Question};
-pub(super) use penalties::Source;
+pub(super) use penalties::{Network, Source};
 pub(super) use progress::Proof;
 
 /// Somebody who has proved who they are.

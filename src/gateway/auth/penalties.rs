@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 /// The first time that a full bucket closes for.
@@ -25,6 +25,20 @@ impl From<IpAddr> for Source {
         })
     }
 }
+
+impl Source {
+    /// The network that it is one of many in.
+    pub(in crate::gateway) fn network(self) -> Network {
+        Network(match self.0 {
+            IpAddr::V4(address) => Ipv4Addr::from_bits(address.to_bits() & !0xff).into(),
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !(u128::MAX >> 48)).into(),
+        })
+    }
+}
+
+/// A network that one hand may hold: 24 bits of an IPv4 address, 48 of an IPv6 one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::gateway) struct Network(IpAddr);
 
 /// What is forgiven, and how long what is not.
 #[derive(Debug, Clone, Copy)]
@@ -223,5 +237,14 @@ mod tests {
         assert_ne!(source("2001:db8:0:1::1"), source("2001:db8:0:2::1"));
         assert_ne!(source("10.0.0.1"), source("10.0.0.2"));
         assert_eq!(source("::ffff:10.0.0.1"), source("10.0.0.1"));
+    }
+
+    #[test]
+    fn a_network_is_what_one_hand_may_hold() {
+        let network = |text: &str| Source::from(text.parse::<IpAddr>().unwrap()).network();
+        assert_eq!(network("10.0.0.1"), network("10.0.0.255"));
+        assert_ne!(network("10.0.0.1"), network("10.0.1.1"));
+        assert_eq!(network("2001:db8:1:1::1"), network("2001:db8:1:ffff::1"));
+        assert_ne!(network("2001:db8:1::1"), network("2001:db8:2::1"));
     }
 }

@@ -9,12 +9,16 @@ use super::Client;
 use crate::config::Restrictions;
 use crate::domain;
 use crate::gateway::channel::Purpose;
+use crate::gateway::drain::LEAVING;
 use crate::gateway::forward::{self, Address, AddressError};
 use crate::gateway::session::TargetSession;
 
 impl Client {
     /// The session that forwards go through, or why there is none.
     fn forwards_through(&self) -> Result<Arc<TargetSession>, &str> {
+        if self.shared.drain.has_begun() {
+            return Err(LEAVING);
+        }
         match &self.purpose {
             Some(Purpose::Target(_)) if self.restricts(|who| who.no_port_forwarding) => {
                 Err("what you logged in with does not permit forwarding")
@@ -22,6 +26,7 @@ impl Client {
             Some(Purpose::Target(session)) => Ok(session.clone()),
             Some(Purpose::Console(_)) => Err("the console forwards nothing; name a target: USER@TARGET@bastion"),
             Some(Purpose::Refuse(reason)) => Err(reason),
+            Some(Purpose::Fail(reason)) => Err(reason),
             None => Err("not authenticated"),
         }
     }
@@ -41,10 +46,7 @@ impl Client {
         let Some(over) = self.enter(channel.id(), true) else {
             return reply.reject(ChannelOpenFailure::ResourceShortage).await;
         };
-        self.shared.tasks.spawn(async move {
-            forward::connect(session, address, channel, reply).await;
-            over.cancel();
-        });
+        self.spawn(over, self.work(), forward::connect(session, address, channel, reply));
     }
 
     /// Has the target listen; gives the port.

@@ -8,6 +8,7 @@ use super::list::{self, Entry};
 use super::window::Window;
 use super::words::{Words, WordsError};
 use crate::domain::Name;
+use crate::terminal::{Answer, AnswerReader, Expect};
 
 /// Longest line that is read, bytes.
 const MAX_LINE: usize = 256;
@@ -26,8 +27,8 @@ pub(super) struct Menu {
     notice: Option<String>,
     /// Rows that were drawn above the line, to be drawn over.
     drawn: usize,
-    /// The code of the command that the next line lets run, or not.
-    confirming: Option<String>,
+    /// The code of the command that the next line lets run or not, and who reads that line.
+    confirming: Option<(String, AnswerReader)>,
 }
 
 /// What came of some bytes.
@@ -88,8 +89,15 @@ impl Menu {
         }
     }
 
-    /// Takes what was typed, up to the first thing that is asked for.
-    pub(super) fn hear<'a>(&mut self, bytes: &'a [u8]) -> Heard<'a> {
+    /// Takes what was typed at `now_ms`, up to the first thing that is asked for.
+    pub(super) fn hear<'a>(&mut self, bytes: &'a [u8], now_ms: u64) -> Heard<'a> {
+        match self.confirming.take() {
+            Some((code, reader)) => self.hear_answer(code, reader, bytes, now_ms),
+            None => self.hear_keys(bytes),
+        }
+    }
+
+    fn hear_keys<'a>(&mut self, bytes: &'a [u8]) -> Heard<'a> {
         let mut shown = String::new();
         for (index, byte) in bytes.iter().enumerate() {
             let Some(key) = self.keys.key(*byte) else { continue };
@@ -114,15 +122,38 @@ impl Menu {
         }
     }
 
+    /// What comes with the answer or before it can be one is dropped.
+    fn hear_answer<'a>(&mut self, code: String, mut reader: AnswerReader, bytes: &[u8], now_ms: u64) -> Heard<'a> {
+        let fed = reader.feed(bytes, now_ms);
+        let mut shown = String::from_utf8_lossy(&fed.echo).into_owned();
+        let asked = match fed.answer {
+            Some(Answer::Yes) => Some(Asked::Confirmed(code)),
+            Some(Answer::No) => {
+                self.notice = Some("not confirmed; it still waits".to_owned());
+                shown += &self.block();
+                None
+            }
+            None => {
+                self.confirming = Some((code, reader));
+                None
+            }
+        };
+        Heard {
+            shown,
+            asked,
+            rest: &[],
+        }
+    }
+
     /// Shows an answer, and the menu again below it.
     pub(super) fn say(&mut self, text: &str) -> String {
         let text = text.replace('\n', "\r\n");
         format!("{text}{}", self.block())
     }
 
-    /// Has the next line answer whether the command that waits for `code` may run.
-    pub(super) fn ask_about(&mut self, code: String) {
-        self.confirming = Some(code);
+    /// Has the next line answer whether the command that waits for `code` may run, which is shown at `now_ms`.
+    pub(super) fn ask_about(&mut self, code: String, now_ms: u64) {
+        self.confirming = Some((code, AnswerReader::new(Expect::Yes, now_ms)));
     }
 
     /// Takes the targets as they are now.
@@ -137,6 +168,10 @@ impl Menu {
             return String::new();
         }
         self.window = window;
+        if self.confirming.is_some() {
+            // What has been typed of the answer stays on the screen as it is.
+            return String::new();
+        }
         // A terminal wraps what stands there anew, so nothing can be drawn over.
         if window.clears() {
             format!("\x1b[H\x1b[2J{}", self.block())
@@ -150,13 +185,9 @@ impl Menu {
         match key {
             Key::Text(character) => self.insert(character, echo),
             Key::Erase => self.erase(echo),
-            Key::EraseLine => self.start_over(echo),
             Key::Enter => return self.submit(echo),
-            Key::Interrupt if self.line.is_empty() && self.confirming.is_none() => return Some(Asked::Leave),
-            Key::Interrupt => {
-                self.confirming = None;
-                self.start_over(echo);
-            }
+            Key::Interrupt if self.line.is_empty() => return Some(Asked::Leave),
+            Key::EraseLine | Key::Interrupt => self.start_over(echo),
             Key::End => return self.line.is_empty().then_some(Asked::Leave),
             Key::NextPage => self.turn(self.page + 1, echo),
             Key::PreviousPage => self.turn(self.page.saturating_sub(1), echo),
@@ -210,9 +241,6 @@ impl Menu {
 
     /// The end of a line: an answer, a command, a target, or the next page.
     fn submit(&mut self, echo: &mut String) -> Option<Asked> {
-        if let Some(code) = self.confirming.take() {
-            return self.answered(code, echo);
-        }
         if self.line.trim().is_empty() {
             self.next_page(echo);
             return None;
@@ -238,16 +266,6 @@ impl Menu {
                 None
             }
         }
-    }
-
-    fn answered(&mut self, code: String, echo: &mut String) -> Option<Asked> {
-        let line = std::mem::take(&mut self.line);
-        if matches!(line.trim(), "y" | "yes") {
-            return Some(Asked::Confirmed(code));
-        }
-        self.notice = Some("not confirmed; it still waits".to_owned());
-        self.write_again(echo);
-        None
     }
 
     fn next_page(&mut self, echo: &mut String) {

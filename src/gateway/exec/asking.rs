@@ -12,8 +12,9 @@ use super::Whole;
 use crate::gateway::ask::{answered, console, terminal_block};
 use crate::gateway::user::{Gone, Size};
 
-/// Standard input held while a question is open, bytes. Beyond it nothing more is read until the answer.
-const MAX_HELD: usize = 16 * 1024 * 1024;
+/// Standard input taken while a question is open, bytes. Beyond it nothing more is taken until the answer: it waits where all
+/// waits that nobody has taken.
+const MAX_HELD: usize = 1024 * 1024;
 
 impl Whole {
     /// Ends the line of a question that was answered elsewhere or not at all.
@@ -70,8 +71,8 @@ impl Whole {
         let mut first_line = asked.here.then(|| StdinCode::new(&asked.code));
         loop {
             if self.held.bytes() > MAX_HELD {
-                // Unread, the rest waits in the client: nothing is lost, and nothing more is held.
-                return std::future::pending().await;
+                self.voice.closed().await;
+                return Ok(None);
             }
             let Some(message) = self.ear.next().await else {
                 return Ok(None);

@@ -23,7 +23,7 @@ const LISTEN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Has the target listen; gives the port, or `None` where it does not. What it does is on record and in the log.
 pub(in crate::gateway) async fn listen(session: Arc<TargetSession>, address: Address) -> Option<u16> {
     let (listens, answer) = oneshot::channel();
-    session.shared.tasks.clone().spawn(serve(session, address, listens));
+    session.clone().spawn(serve(session, address, listens));
     timeout(LISTEN_TIMEOUT, answer).await.ok()?.ok()
 }
 

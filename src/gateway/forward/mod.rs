@@ -135,8 +135,8 @@ async fn submit<I: Intercept>(session: &Arc<TargetSession>, wish: Wish, intercep
             .await
     };
     submitted.await.inspect_err(|refusal| {
-        let what = printable_line(&what);
-        tracing::info!(user = %session.user, host = %session.target, %channel, %what, %refusal, "refused");
+        let what = &*printable_line(&what);
+        tracing::info!(user = %session.user, host = %session.target, %channel, what, %refusal, "refused");
     })
 }
 

@@ -39,11 +39,11 @@ where
         parent: None,
     };
     let (lent, answer) = oneshot::channel();
-    let session = session.clone();
-    session.shared.tasks.clone().spawn(async move {
-        let run = |(lent, invitation), row| serve_lent(&session, lent, invitation, row, admit);
+    let lending = session.clone();
+    session.spawn(async move {
+        let run = |(lent, invitation), row| serve_lent(&lending, lent, invitation, row, admit);
         // Who asked learns it by the answer that does not come.
-        if let Err((refused, _reason)) = pass(&session, wish, (lent, invitation), run).await {
+        if let Err((refused, _reason)) = pass(&lending, wish, (lent, invitation), run).await {
             drop(refused);
         }
     });
@@ -88,9 +88,11 @@ where
             continue;
         };
         let admitting = Box::pin(admit(session.clone(), visitor));
-        session.shared.tasks.spawn(async move {
+        let work = session.work();
+        session.spawn(async move {
             admitting.await;
             drop(place);
+            work.end();
         });
     }
 }

@@ -108,7 +108,7 @@ impl GatedTerminal<'_> {
         let orders = self.to_self.clone();
         let (session, mut submitted) = (self.session.clone(), Submitted { subject, orders });
         let room = self.way.clone().try_acquire_owned().ok();
-        self.session.shared.tasks.spawn(async move {
+        self.session.spawn(async move {
             let _room = room;
             let passed = session.gate().pass(request, &session.observer(), &mut submitted).await;
             if let Err(refusal) = passed
@@ -293,7 +293,7 @@ impl GatedTerminal<'_> {
         };
         let session = self.session.clone();
         let room = self.way.clone().try_acquire_owned().ok();
-        self.session.shared.tasks.spawn(async move {
+        self.session.spawn(async move {
             let _room = room;
             if let Err(refusal) = session.gate().pass(request, &session.observer(), &mut Seen).await {
                 tracing::error!(%refusal, "a line that ran unasked is not on record");

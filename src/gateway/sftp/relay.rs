@@ -9,7 +9,7 @@ use russh::ChannelMsg;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
-use crate::domain::{Access, Channel, CommandId, printable};
+use crate::domain::{Access, Channel, CommandId, printable_line};
 use crate::gate::{Answer, Ending, Observer, Refusal, Request, Submission};
 use crate::sftp::{Conversation, Effect, Ended, Fault, Ticket};
 use crate::terminal::prompt;
@@ -198,7 +198,7 @@ impl<'a> Relay<'a> {
             subject: ticket,
             orders: self.to_self.clone(),
         };
-        self.session.shared.tasks.spawn(async move {
+        self.session.spawn(async move {
             let passed = session.gate().pass_access(request, &observer, &mut submitted).await;
             if let Err(refusal) = passed
                 && submitted.order(Order::Refused(refusal)).await.is_err()
@@ -291,7 +291,7 @@ const UNFINISHED: &str = "the connection ended before the file was closed or the
 
 /// One `opspilot:` line.
 fn line(text: &str) -> String {
-    format!("opspilot: {}\n", printable(text))
+    format!("opspilot: {}\n", printable_line(text))
 }
 
 #[cfg(test)]

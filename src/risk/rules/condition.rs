@@ -268,11 +268,12 @@ const CLASSES: [OperandClass; 12] = [
     OperandClass::Opaque,
 ];
 
-const DOUBTS: [(&str, Doubt); 6] = [
+const DOUBTS: [(&str, Doubt); 7] = [
     ("grammar", Doubt::Grammar),
     ("limit", Doubt::Limit),
     ("dialect", Doubt::Dialect),
     ("dynamic-program", Doubt::DynamicProgram),
     ("opaque", Doubt::Opaque),
     ("here-document", Doubt::HereDocument),
+    ("unread", Doubt::Unread),
 ];

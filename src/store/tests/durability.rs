@@ -4,7 +4,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use super::super::fixtures::{Fixture, begin_session, confirmed, exited, running};
-use super::super::{ChainState, NewCommand, Reader, Store, StoreError};
+use super::super::{NewCommand, Reader, Store, StoreError};
+use super::ChainState;
 use super::{columns, number, outsider};
 use crate::domain::{CommandId, History};
 

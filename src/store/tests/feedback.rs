@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::fixtures::{Fixture, name};
-use super::super::{ChainState, Comment, Feedback, LogFilter, Rater, Reader, StoreError};
+use super::super::{Comment, Feedback, LogFilter, Rater, Reader, StoreError};
+use super::ChainState;
 use super::{columns, detail, number, outsider};
 use crate::domain::{CommandId, Rating};
 

@@ -12,7 +12,8 @@ use serde_json::Value;
 use super::super::fixtures::{Fixture, exited};
 use super::super::keeper::back_up_when_due;
 use super::super::payload::Payload;
-use super::super::{BackupPlan, ChainState, Existing, Reader, Store, StoreError};
+use super::super::{BackupPlan, Existing, Reader, Store, StoreError};
+use super::ChainState;
 use super::{lives, number, outsider};
 
 /// Bytes of the file for each of a thousand lives, at most.

@@ -14,7 +14,7 @@ use super::key::Key;
 use super::process::{Child, opspilot};
 use super::record::{self, Row};
 use super::sshd::Sshd;
-use super::wait::{eventually, free_port};
+use super::wait::{eventually, free_port, pause};
 
 /// A running `opspilot serve`; what it logged is shown when its test fails.
 pub(crate) struct Bastion {
@@ -31,7 +31,18 @@ impl Bastion {
         let (dir, mut config) = Self::prepare(target);
         change(&mut config);
         std::fs::write(dir.path().join("opspilot.toml"), config.render()).unwrap();
-        let daemon = serve(dir.path(), config.port, config.log);
+        let daemon = serve_logging(dir.path(), &config);
+        let bastion = Self { daemon, dir, config };
+        bastion.trust_host_key();
+        bastion
+    }
+
+    /// As [`Self::start`], on a socket that stays: whenever the daemon ends well, another begins.
+    pub(crate) fn activated(target: &Sshd, change: impl FnOnce(&mut Config)) -> Self {
+        let (dir, mut config) = Self::prepare(target);
+        change(&mut config);
+        std::fs::write(dir.path().join("opspilot.toml"), config.render()).unwrap();
+        let daemon = activate(dir.path(), config.port);
         let bastion = Self { daemon, dir, config };
         bastion.trust_host_key();
         bastion
@@ -56,9 +67,66 @@ impl Bastion {
         self.dir.path()
     }
 
+    /// The daemon's process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.daemon.id()
+    }
+
     /// The database's file.
     pub(crate) fn database(&self) -> PathBuf {
         self.dir.path().join("state/opspilot.db")
+    }
+
+    /// How many file descriptors it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.daemon.id()))
+            .unwrap()
+            .count()
+    }
+
+    /// How many file descriptors it has open, once that has not changed for a moment.
+    pub(crate) fn settled_files(&self) -> usize {
+        let mut last = 0;
+        eventually("the file descriptors to settle", || {
+            let open = self.open_files();
+            let settled = std::mem::replace(&mut last, open) == open;
+            pause(std::time::Duration::from_millis(200));
+            settled.then_some(open)
+        })
+    }
+
+    /// How many file descriptors it has open, once those are at most so many.
+    pub(crate) fn files_down_to(&self, most: usize) -> usize {
+        eventually("file descriptors to be closed", || {
+            Some(self.open_files()).filter(|open| *open <= most)
+        })
+    }
+
+    /// Starts the daemon anew with a library before the system's, compiled from this source below tests/integration. It reads
+    /// what to do in the file of [`Self::fault`].
+    pub(crate) fn preload(&mut self, source: &str) {
+        self.stop();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/integration")
+            .join(source);
+        let mut cc = Command::new("cc");
+        cc.args(["-shared", "-fPIC", "-o"])
+            .arg(self.dir.path().join("faults.so"))
+            .arg(source);
+        assert!(cc.status().unwrap().success(), "cc failed");
+        self.restart();
+    }
+
+    /// Has the preloaded library do something, as it understands it.
+    pub(crate) fn fault(&self, what: &str) {
+        let draft = self.dir.path().join("faults.new");
+        std::fs::write(&draft, what).unwrap();
+        std::fs::rename(draft, self.dir.path().join("faults")).unwrap();
+    }
+
+    /// Has it do nothing more.
+    pub(crate) fn mend(&self) {
+        std::fs::remove_file(self.dir.path().join("faults")).unwrap();
     }
 
     /// How many files it holds open beside its record that have no name.
@@ -168,15 +236,32 @@ impl Bastion {
         self.daemon.wait();
     }
 
+    /// Sends the daemon a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        self.daemon.signal(name);
+    }
+
+    /// Sends a signal to the daemon that serves now, of those that [`Self::activated`] starts.
+    pub(crate) fn signal_served(&self, name: &str) {
+        let serving = self.daemon.children();
+        let status = Command::new("kill").args(["-s", name, "--"]).args(serving).status();
+        assert!(status.unwrap().success(), "kill -s {name} failed");
+    }
+
+    /// Awaits the daemon's end; gives its exit code.
+    pub(crate) fn code(&mut self) -> i32 {
+        self.daemon.code()
+    }
+
     /// Asks the daemon to end and awaits it; gives its exit code.
     pub(crate) fn stop(&mut self) -> i32 {
-        self.daemon.signal("TERM");
-        self.daemon.code()
+        self.signal("TERM");
+        self.code()
     }
 
     /// Starts the daemon again after [`Self::crash`] or [`Self::stop`].
     pub(crate) fn restart(&mut self) {
-        self.daemon = serve(self.dir.path(), self.config.port, self.config.log);
+        self.daemon = serve_logging(self.dir.path(), &self.config);
     }
 
     fn known_hosts(&self) -> PathBuf {
@@ -202,11 +287,21 @@ impl Drop for Bastion {
 
 /// Runs the daemon on the configuration in `dir` and awaits that it accepts on `port`. An empty `log` is the default one.
 pub(crate) fn serve(dir: &Path, port: u16, log_filter: &str) -> Child {
-    let mut command = opspilot(&["serve", "-c"]);
+    serve_with(dir, port, log_filter, "text")
+}
+
+fn serve_logging(dir: &Path, config: &Config) -> Child {
+    serve_with(dir, config.port, config.log, config.log_format)
+}
+
+fn serve_with(dir: &Path, port: u16, log_filter: &str, log_format: &str) -> Child {
+    let mut command = opspilot(&["serve", "--log-format", log_format, "-c"]);
     command.arg(dir.join("opspilot.toml"));
     if !log_filter.is_empty() {
         command.env("OPSPILOT_LOG", log_filter);
     }
+    // As the unit has it.
+    command.env("MALLOC_ARENA_MAX", "2");
     preload_faults(&mut command, dir);
     let mut daemon = Child::server(&mut command, &dir.join("log"));
     eventually("the bastion to accept", || {
@@ -214,6 +309,28 @@ pub(crate) fn serve(dir: &Path, port: u16, log_filter: &str) -> Child {
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
     });
     daemon
+}
+
+/// Keeps a socket on `port` and runs daemons on it one after another, as a service manager does; awaits the first.
+fn activate(dir: &Path, port: u16) -> Child {
+    // The shell is the one who was passed the socket, so each daemon is told anew that it is meant; none outlives the shell.
+    const AGAIN: &str = r#"while sh -c 'LISTEN_PID=$$ exec setpriv --pdeathsig KILL "$@"' sh "$@"; do :; done"#;
+    let daemon = opspilot(&["serve", "-c"]);
+    let mut command = Command::new("systemd-socket-activate");
+    command
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .args(["sh", "-c", AGAIN, "sh"])
+        .arg(daemon.get_program())
+        .args(daemon.get_args())
+        .arg(dir.join("opspilot.toml"));
+    let mut keeper = Child::server(&mut command, &dir.join("log"));
+    // It is a connection that starts the first.
+    eventually("the bastion to be ready", || {
+        assert!(keeper.runs(), "the bastion ended:\n{}", log(dir));
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+        log(dir).contains(" ready ").then_some(())
+    });
+    keeper
 }
 
 /// Has the daemon's calls to the system fail as a test says, where its directory holds what does that.

@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) port: u16,
     /// What it logs; empty for the default.
     pub(crate) log: &'static str,
+    /// How: `text` or `json`.
+    pub(crate) log_format: &'static str,
     /// More lines of `[server]`.
     pub(crate) server: String,
     /// The lines of `[store]`.
@@ -64,6 +66,7 @@ impl Config {
         Self {
             port,
             log: "",
+            log_format: "text",
             server: String::new(),
             store: String::new(),
             risk: format!("rules = [\"{house}/config/rules.toml\"]\nmodel = \"{house}/models/risk.onnx\"\n"),

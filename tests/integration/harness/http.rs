@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::World;
 use super::bastion::Bastion;
 use super::config::Config;
+use super::sshd::Sshd;
 use super::wait::{eventually, free_port};
 
 /// A world whose daemon listens for HTTP on loopback.
@@ -33,8 +34,13 @@ pub(crate) struct Answer {
 impl Api {
     /// Starts one after `change`, with a token for each of `tokens`: the arguments of `opspilot token add`.
     pub(crate) fn start(tokens: &[&str], change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on(Sshd::start(), tokens, change)
+    }
+
+    /// As [`Self::start`], in front of `target`.
+    pub(crate) fn start_on(target: Sshd, tokens: &[&str], change: impl FnOnce(&mut Config)) -> Self {
         let port = free_port();
-        let world = World::with(|config| {
+        let world = World::on(target, |config| {
             config.http = format!("listen = [\"127.0.0.1:{port}\"]\n");
             change(config);
         });

@@ -79,7 +79,14 @@ impl Drop for Child {
 pub(crate) fn opspilot(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_opspilot"));
     command.args(arguments);
-    for variable in ["OPSPILOT_LOG", "NOTIFY_SOCKET", "SSH_AUTH_SOCK"] {
+    for variable in [
+        "OPSPILOT_LOG",
+        "NOTIFY_SOCKET",
+        "SSH_AUTH_SOCK",
+        "CREDENTIALS_DIRECTORY",
+        "SQLITE_TMPDIR",
+        "TMPDIR",
+    ] {
         command.env_remove(variable);
     }
     command

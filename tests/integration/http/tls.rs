@@ -76,8 +76,8 @@ fn check_finds_a_certificate_that_cannot_be_used() {
     );
     std::fs::write(world.bastion.config_file(), config.render()).unwrap();
     assert!(world.bastion.opspilot(&["check"]).status.success());
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
     let checked = world.bastion.opspilot(&["check"]);
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-    assert!(!checked.status.success() && said.contains("chmod o="), "{said}");
+    assert!(!checked.status.success() && said.contains("chmod 600"), "{said}");
 }

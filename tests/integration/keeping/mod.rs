@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use rusqlite::Connection;
 
@@ -24,31 +23,16 @@ struct Faulty {
 impl Faulty {
     fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut world = World::with(change);
-        world.bastion.stop();
-        let library = world.bastion.dir().join("faults.so");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/integration/keeping/faults.c");
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .arg(&library)
-            .arg(source)
-            .status();
-        assert!(built.unwrap().success(), "cc failed");
-        world.bastion.restart();
+        world.bastion.preload("keeping/faults.c");
         Self { world }
     }
 
     fn fail(&self, number: &str) {
-        let draft = self.world.bastion.dir().join("faults.new");
-        fs::write(&draft, number).unwrap();
-        fs::rename(draft, self.switch()).unwrap();
+        self.world.bastion.fault(number);
     }
 
     fn mend(&self) {
-        fs::remove_file(self.switch()).unwrap();
-    }
-
-    fn switch(&self) -> PathBuf {
-        self.world.bastion.dir().join("faults")
+        self.world.bastion.mend();
     }
 
     fn is_sound(&self) -> bool {

@@ -6,6 +6,9 @@ use unicode_width::UnicodeWidthStr as _;
 use super::super::list::entry;
 use super::*;
 
+/// When everything is typed, milliseconds: long after what is asked at 0 was drawn.
+const LATER: u64 = 10_000;
+
 /// A menu and the terminal that shows it.
 struct Shown {
     menu: Menu,
@@ -24,7 +27,7 @@ impl Shown {
     }
 
     fn hear(&mut self, text: &str) -> Option<Asked> {
-        let heard = self.menu.hear(text.as_bytes());
+        let heard = self.menu.hear(text.as_bytes(), LATER);
         let (shown, asked) = (heard.shown, heard.asked);
         self.terminal.feed(&shown);
         asked
@@ -135,7 +138,7 @@ fn commands_are_the_same_words_and_targets_is_a_search() {
 #[test]
 fn what_stands_behind_a_line_is_not_looked_at() {
     let mut menu = Menu::new("alice".parse().unwrap(), few(), Window::new((60, 24), true, false));
-    let heard = menu.hear(b"1\rls -l\r");
+    let heard = menu.hear(b"1\rls -l\r", LATER);
     assert_eq!(
         (heard.asked, heard.rest),
         (Some(connect("web-1", "deploy")), b"ls -l\r".as_slice())
@@ -155,16 +158,34 @@ fn leaving_takes_an_empty_line() {
 fn only_a_yes_lets_a_command_run() {
     let asked = |answer: &str| {
         let mut shown = Shown::new((60, 24), few());
-        shown.menu.ask_about("7K3QXM".to_owned());
+        shown.menu.ask_about("7K3QXM".to_owned(), 0);
         let question = shown.menu.say("rm -rf /srv\n");
         shown.terminal.feed(&question);
         assert_eq!(shown.rows().last().unwrap(), "run it? [y/N]");
         shown.hear(answer)
     };
     assert_eq!(asked("y\r"), Some(Asked::Confirmed("7K3QXM".to_owned())));
-    for no in ["\r", "n\r", "yess\r", "\u{3}", "\u{3}y\r"] {
+    for no in [
+        "\r",
+        "n\r",
+        "yess\r",
+        "\u{3}",
+        "\u{3}y\r",
+        "\u{1b}[200~y\r\u{1b}[201~\r",
+        "\u{1b}]lyes\r\u{1b}\\\r",
+    ] {
         assert_eq!(asked(no), None, "{no:?}");
     }
+}
+
+#[test]
+fn what_was_typed_before_the_command_can_be_read_lets_nothing_run() {
+    let mut menu = Menu::new("alice".parse().unwrap(), few(), Window::new((60, 24), true, false));
+    menu.ask_about("7K3QXM".to_owned(), LATER);
+    let early = menu.hear(b"y\r", LATER + 200);
+    assert_eq!((early.asked, early.rest), (None, b"".as_slice()));
+    let answered = menu.hear(b"y\r", LATER + 1000);
+    assert_eq!(answered.asked, Some(Asked::Confirmed("7K3QXM".to_owned())));
 }
 
 #[test]
@@ -205,7 +226,7 @@ fn a_terminal_that_only_writes_gets_no_sequences() {
     let mut menu = Menu::new("alice".parse().unwrap(), few(), window);
     let mut all = menu.say("");
     for text in ["we", "b\x7fb\r", "\u{15}", "\x1b[6~"] {
-        all += &menu.hear(text.as_bytes()).shown;
+        all += &menu.hear(text.as_bytes(), LATER).shown;
     }
     all += &menu.resize((40, 10));
     assert!(!all.contains('\x1b'), "{all:?}");
@@ -239,7 +260,7 @@ proptest! {
         let mut menu = Menu::new("alice".parse().unwrap(), many(5), window);
         let mut rest = bytes.as_slice();
         while !rest.is_empty() {
-            rest = menu.hear(rest).rest;
+            rest = menu.hear(rest, LATER).rest;
         }
     }
 }
