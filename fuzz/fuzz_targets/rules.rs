@@ -1,20 +1,21 @@
 //! The shipped rules on any text: the level is that of the gravest, and medium at least where the text was not understood.
 #![no_main]
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use opspilot::command::parse;
-use opspilot::config::Risk;
+use opspilot::config::Config;
 use opspilot::domain::{Dialect, Level};
 use opspilot::risk::{Assessor, Circumstances};
 
 static ASSESSOR: LazyLock<Assessor> = LazyLock::new(|| {
-    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/rules.toml").into();
-    let settings = Risk {
-        rules: vec![rules],
-        model: None,
-    };
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/rules.toml");
+    let text = format!("[risk]\nrules = [\"{rules}\"]\nmodel = \"\"\n");
+    let settings = Config::parse(&text, Path::new("/opspilot.toml"))
+        .expect("a sound configuration")
+        .risk;
     Assessor::load(&settings).expect("the shipped rules")
 });
 

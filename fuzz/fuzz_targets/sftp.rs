@@ -16,27 +16,28 @@ struct Heard {
 }
 
 impl Heard {
+    /// Takes what is to be done, and then decides, about some things with a no: nobody decides sooner.
     fn take(&mut self, conversation: &mut Conversation, effects: Result<Vec<Effect>, Fault>) {
         let effects = match effects {
             Ok(effects) => effects,
             Err(fault) => return self.fault = Some(fault),
         };
+        let mut questions = Vec::new();
         for effect in effects {
             match effect {
                 Effect::ToTarget(bytes) => self.by_target.extend(bytes),
                 Effect::ToClient(bytes) => self.by_client.extend(bytes),
                 Effect::Ended(..) => self.ended += 1,
                 Effect::EndOfInput => {}
-                // Some are refused.
-                Effect::Decide { ticket, packet, .. } if packet.len() % 3 == 0 => {
-                    let effects = conversation.refused(ticket, "no");
-                    self.take(conversation, Ok(effects));
-                }
-                Effect::Decide { ticket, packet, .. } => {
-                    let effects = conversation.permitted(ticket, packet);
-                    self.take(conversation, Ok(effects));
-                }
+                Effect::Decide { ticket, packet, .. } => questions.push((ticket, packet)),
             }
+        }
+        for (ticket, packet) in questions {
+            let effects = match packet.len() % 3 {
+                0 => conversation.refused(ticket, "no"),
+                _ => conversation.permitted(ticket, packet),
+            };
+            self.take(conversation, Ok(effects));
         }
     }
 }
