@@ -369,7 +369,7 @@ fn scored(assessor: &Assessor, directory: &Path) -> anyhow::Result<Vec<Scored>> 
 fn score(assessor: &Assessor, text: &str) -> Scored {
     let assessment = assessor.assess(&command::parse(text, Dialect::Bash), &Circumstances::default());
     Scored {
-        text: assessment.redacted,
+        text: assessment.redacted.to_string(),
         hash: assessment.pattern.hash,
         pattern: assessment.pattern.text,
         scoring: Scoring {

@@ -63,7 +63,7 @@ pub(super) struct Case {
     /// Where its life starts.
     pub start: Start,
     /// What is shown and stored: never the secrets.
-    shown: String,
+    shown: Arc<str>,
     seen_at_submission: Option<(Seen, u64)>,
     /// A fresher snapshot, taken while the question was open.
     pub context_before: Option<Seen>,
@@ -156,7 +156,7 @@ impl Case {
             channel: self.request.channel,
             host_info: self.host.clone(),
             cwd: self.request.cwd.clone(),
-            command: self.shown.clone(),
+            command: self.shown.to_string(),
             aliases: self.aliases.clone(),
             command_mac: self.mac.clone(),
             exactness: self.exactness(),
@@ -203,7 +203,7 @@ impl Case {
         let session = &self.request.session;
         let assessment = self.assessment.as_ref();
         Question {
-            command: self.shown.clone(),
+            command: self.shown.to_string(),
             user: session.user.to_string(),
             target: session.target.to_string(),
             login: session.login.clone(),
@@ -259,7 +259,7 @@ impl Case {
     /// What a confirmation at the console is about.
     pub(super) fn about(&self) -> Confirmed {
         Confirmed {
-            command: self.shown.clone(),
+            command: self.shown.to_string(),
             target: self.request.session.target.clone(),
             user: self.request.session.user.clone(),
             login: self.request.session.login.clone(),
@@ -380,19 +380,19 @@ impl Case {
     }
 }
 
-fn shown(submission: &Submission, assessment: Option<&Assessment>) -> String {
+fn shown(submission: &Submission, assessment: Option<&Assessment>) -> Arc<str> {
     match (assessment, submission) {
         (Some(assessment), _) => assessment.redacted.clone(),
-        (None, Submission::Opaque { description, .. }) => (*description).to_owned(),
-        (None, Submission::Access { access, .. }) => access.to_string(),
-        (None, Submission::Ran { .. }) => "line that is not known".to_owned(),
+        (None, Submission::Opaque { description, .. }) => (*description).into(),
+        (None, Submission::Access { access, .. }) => access.to_string().into(),
+        (None, Submission::Ran { .. }) => "line that is not known".into(),
         (
             None,
             Submission::Command { .. }
             | Submission::AnyShell { .. }
             | Submission::Text { .. }
             | Submission::Transfer { .. },
-        ) => String::new(),
+        ) => "".into(),
     }
 }
 

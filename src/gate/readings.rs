@@ -64,7 +64,8 @@ fn marked_as_cut(assessment: Assessment, shown: &Script, submission: &Submission
             redacted: format!(
                 "{} # and about {more} bytes more, judged and not kept",
                 assessment.redacted
-            ),
+            )
+            .into(),
             ..assessment
         },
     }

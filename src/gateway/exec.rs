@@ -40,16 +40,11 @@ pub(super) async fn attend(
         )
         .await;
     }
-    let script = parse(&String::from_utf8_lossy(&command), Dialect::Bash);
-    if serves_sftp(&script) {
+    let understood = Understood::of(&command, pty.is_some(), &session.login);
+    if understood.serves_sftp {
         return sftp::attend_program(session, command, environment, ear, voice).await;
     }
-    let opened = opens(&script);
-    let input = match pty {
-        Some(_) => None,
-        None => Input::of(&script, &session.login),
-    };
-    let (channel, submission) = match transfer(&script) {
+    let (channel, submission) = match understood.transfer {
         Some(Transfer { channel, touches }) => (
             channel,
             Submission::Transfer {
@@ -68,9 +63,30 @@ pub(super) async fn attend(
         ),
     };
     let mut whole = Whole::new(session, Starts::Exec(channel), pty, environment, ear, voice);
-    whole.opens = opened.filter(|_| whole.follows_shells());
-    whole.input = input;
+    whole.opens = understood.opens.filter(|_| whole.follows_shells());
+    whole.input = understood.input;
     whole.attend(submission).await
+}
+
+/// What the text of an exec request says of its channel. The text itself, which may be long, is not kept here while it runs.
+struct Understood {
+    serves_sftp: bool,
+    /// As a transfer of files, if it is one.
+    transfer: Option<Transfer>,
+    opens: Option<Opens>,
+    input: Option<Input>,
+}
+
+impl Understood {
+    fn of(command: &[u8], has_terminal: bool, login: &str) -> Self {
+        let script = parse(&String::from_utf8_lossy(command), Dialect::Bash);
+        Self {
+            serves_sftp: serves_sftp(&script),
+            transfer: transfer(&script),
+            opens: opens(&script),
+            input: if has_terminal { None } else { Input::of(&script, login) },
+        }
+    }
 }
 
 /// Serves a shell whose lines are not known: asked about once where it has a PTY. Where it has none, it reads commands on its

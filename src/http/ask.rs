@@ -10,7 +10,7 @@ use super::extract::Content;
 use super::json::Json;
 use crate::domain::{Channel, Decision, Level, Name};
 use crate::gate::Preview;
-use crate::risk::{Assessment, Reason};
+use crate::risk::Reason;
 
 /// A command that is not run.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -97,7 +97,7 @@ impl Answer {
             reasons: assessed
                 .map(|assessment| assessment.reasons.clone())
                 .unwrap_or_default(),
-            redacted: preview.assessment.map(|Assessment { redacted, .. }| redacted),
+            redacted: preview.assessment.map(|assessment| assessment.redacted.to_string()),
         }
     }
 }

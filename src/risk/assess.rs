@@ -167,7 +167,7 @@ impl Assessor {
             shadow,
             understood: script.understood(),
             pattern: command::pattern_of_redacted(&redacted),
-            redacted: redacted.text.clone(),
+            redacted: redacted.text.as_str().into(),
             features,
         }
     }

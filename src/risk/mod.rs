@@ -12,6 +12,8 @@ pub use forest::{Forest, ForestError, ModelFiles};
 pub use installed::{InstallError, Installed, InstalledModel};
 pub use rules::{ExampleFault, Rules, RulesError};
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::command::Pattern;
@@ -45,8 +47,8 @@ pub struct Assessment {
     pub shadow: Option<Level>,
     /// Whether the whole command was understood.
     pub understood: bool,
-    /// The command without its secrets.
-    pub redacted: String,
+    /// The command without its secrets; shared, as it may be long.
+    pub redacted: Arc<str>,
     /// The normalised pattern and its hash.
     pub pattern: Pattern,
     /// The forest's input, in the order of `features::NAMES`; always finite.

@@ -4,9 +4,8 @@
 //! they share a dictionary, which is a part of the format: a changed one is another format, and needs another first byte.
 //! What stood in the database as text before that stays text, and is read the same way. Digests are over the text.
 
-use std::cell::RefCell;
 use std::io;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use zstd::bulk::{Compressor, Decompressor};
@@ -32,10 +31,36 @@ const MAX_TEXT: u64 = 256 << 20;
 static ENCODER: LazyLock<EncoderDictionary<'static>> = LazyLock::new(|| EncoderDictionary::copy(DICTIONARY, LEVEL));
 static DECODER: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(DICTIONARY));
 
-thread_local! {
-    // Made once a thread: making one takes longer than to compress a payload.
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+static COMPRESSORS: Idle<Compressor<'static>> = Idle::new();
+static DECOMPRESSORS: Idle<Decompressor<'static>> = Idle::new();
+
+/// What nobody uses at the moment. Making one takes longer than to compress a payload; but each keeps 2 MiB once it has met a
+/// long one, so that every thread of a runtime cannot have its own.
+struct Idle<T>(Mutex<Vec<T>>);
+
+impl<T> Idle<T> {
+    /// So many are kept: more at once than processors are an exception.
+    const KEPT: usize = 4;
+
+    const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Works with one that is there, or else with one that is made. One that has failed is not used again.
+    fn with<R>(&self, make: impl Fn() -> io::Result<T>, work: impl FnOnce(&mut T) -> io::Result<R>) -> io::Result<R> {
+        let idle = self.lock().pop();
+        let mut used = idle.map_or_else(make, Ok)?;
+        let done = work(&mut used)?;
+        let mut idle = self.lock();
+        if idle.len() < Self::KEPT {
+            idle.push(used);
+        }
+        Ok(done)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A text of JSON that is stored compressed, and may be stored as it is.
@@ -74,15 +99,12 @@ impl Packed {
 }
 
 fn pack(text: &str) -> io::Result<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|slot| {
-        let compressor = match slot {
-            Some(compressor) => compressor,
-            None => slot.insert(Compressor::with_prepared_dictionary(&ENCODER)?),
-        };
-        let frame = compressor.compress(text.as_bytes())?;
-        let body = frame.strip_prefix(&MAGIC).ok_or(io::ErrorKind::InvalidData)?;
-        Ok([&[FORMAT], body].concat())
-    })
+    let frame = COMPRESSORS.with(
+        || Compressor::with_prepared_dictionary(&ENCODER),
+        |compressor| compressor.compress(text.as_bytes()),
+    )?;
+    let body = frame.strip_prefix(&MAGIC).ok_or(io::ErrorKind::InvalidData)?;
+    Ok([&[FORMAT], body].concat())
 }
 
 fn unpack(packed: &[u8]) -> io::Result<String> {
@@ -92,18 +114,19 @@ fn unpack(packed: &[u8]) -> io::Result<String> {
     let length = length
         .filter(|length| *length <= MAX_TEXT)
         .ok_or(io::ErrorKind::InvalidData)?;
-    let bytes = DECOMPRESSOR.with_borrow_mut(|slot| {
-        let decompressor = match slot {
-            Some(decompressor) => decompressor,
-            None => slot.insert(Decompressor::with_prepared_dictionary(&DECODER)?),
-        };
-        decompressor.decompress(&frame, usize::try_from(length).map_err(io::Error::other)?)
-    })?;
+    let length = usize::try_from(length).map_err(io::Error::other)?;
+    let bytes = DECOMPRESSORS.with(
+        || Decompressor::with_prepared_dictionary(&DECODER),
+        |decompressor| decompressor.decompress(&frame, length),
+    )?;
     String::from_utf8(bytes).map_err(io::Error::other)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -118,6 +141,28 @@ mod tests {
             let packed = pack(text).unwrap();
             assert_eq!(unpack(&packed).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn few_are_kept_however_many_were_used_at_once() {
+        const AT_ONCE: usize = 3 * Idle::<()>::KEPT;
+        let (idle, together) = (Idle::new(), Barrier::new(AT_ONCE));
+        std::thread::scope(|threads| {
+            for _ in 0..AT_ONCE {
+                threads.spawn(|| idle.with(|| Ok(()), |()| Ok(together.wait())).unwrap());
+            }
+        });
+        assert_eq!(idle.lock().len(), Idle::<()>::KEPT);
+    }
+
+    #[test]
+    fn what_has_failed_is_not_used_again() {
+        let (idle, made) = (Idle::new(), AtomicUsize::new(0));
+        let make = || Ok(made.fetch_add(1, Ordering::Relaxed));
+        let failed = idle.with(make, |_| Err::<(), _>(io::ErrorKind::Other.into()));
+        assert!(failed.is_err());
+        assert_eq!(idle.with(make, |used| Ok(*used)).unwrap(), 1);
+        assert_eq!(idle.with(make, |used| Ok(*used)).unwrap(), 1);
     }
 
     #[test]
