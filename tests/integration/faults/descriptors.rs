@@ -47,8 +47,10 @@ fn without_file_descriptors_newcomers_wait_and_who_is_there_goes_on() {
 #[test]
 fn what_cannot_have_its_file_descriptors_is_refused_in_words() {
     let world = World::new();
+    let at_rest = world.bastion.settled_files();
     assert_eq!(world.alice().run("echo before").code, 0);
-    let open = world.bastion.settled_files();
+    // The target is looked at once more after the command.
+    let open = world.bastion.files_down_to(at_rest);
     // Enough for the user's own connection: its socket, and the handle that ends it.
     limit(&world, open + 2);
     let output = world.alice().run("echo short");

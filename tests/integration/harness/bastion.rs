@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -14,7 +14,7 @@ use super::key::Key;
 use super::process::{Child, opspilot};
 use super::record::{self, Row};
 use super::sshd::Sshd;
-use super::wait::{eventually, free_port, pause};
+use super::wait::{eventually, free_port};
 
 /// A running `opspilot serve`; what it logged is shown when its test fails.
 pub(crate) struct Bastion {
@@ -84,14 +84,15 @@ impl Bastion {
             .count()
     }
 
-    /// How many file descriptors it has open, once that has not changed for a moment.
+    /// How many file descriptors it has open, once that has not changed for a second.
     pub(crate) fn settled_files(&self) -> usize {
-        let mut last = 0;
+        let (mut last, mut since) = (0, Instant::now());
         eventually("the file descriptors to settle", || {
             let open = self.open_files();
-            let settled = std::mem::replace(&mut last, open) == open;
-            pause(std::time::Duration::from_millis(200));
-            settled.then_some(open)
+            if open != last {
+                (last, since) = (open, Instant::now());
+            }
+            (since.elapsed() >= Duration::from_secs(1)).then_some(open)
         })
     }
 
