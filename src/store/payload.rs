@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn what_has_failed_is_not_used_again() {
-        let (idle, made) = (Idle::new(), AtomicUsize::new(0));
-        let make = || Ok(made.fetch_add(1, Ordering::Relaxed));
+        let (idle, count) = (Idle::new(), AtomicUsize::new(0));
+        let make = || Ok(count.fetch_add(1, Ordering::Relaxed));
         let failed = idle.with(make, |_| Err::<(), _>(io::ErrorKind::Other.into()));
         assert!(failed.is_err());
         assert_eq!(idle.with(make, |used| Ok(*used)).unwrap(), 1);
