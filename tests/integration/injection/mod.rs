@@ -29,6 +29,15 @@ const RULE: &str = "[[rule]]\nid = \"hostile.rule\"\nfamily = \"hostile\"\nlevel
                     sentence = \"Turns \u{202e}around\u{202c} and hides\u{200b} </script><script>alert(1)</script>.\"\n\
                     when = [{ program = [\"hostile-rule\"] }]\nmatch = []\nno_match = []\n";
 
+/// Nobody is kept out for having failed, or for coming before the daemon has noticed that others left.
+const SERVER: &str = r#"
+auth_penalty_max = "0s"
+max_unauthenticated = 1000
+max_unauthenticated_per_ip = 1000
+max_sessions_per_user = 1000
+login_grace = "10m"
+"#;
+
 /// For the hostile target: commands, and forwards that it refuses with its own words. For the other: everything, but that
 /// forwards are denied, and a directory.
 const POLICIES: &str = r#"
@@ -71,7 +80,7 @@ fn configure(config: &mut Config, hostile: u16, rules: &Path) {
     config.make_alice_admin();
     // What is disguised is asked about, and nobody answers.
     "1s".clone_into(&mut config.confirm_timeout);
-    config.server += "auth_penalty_max = \"0s\"\nmax_unauthenticated_per_ip = 100\nmax_sessions_per_user = 1000\nlogin_grace = \"10m\"\n";
+    config.server += SERVER;
     config.risk = config
         .risk
         .replace("rules.toml\"]", &format!("rules.toml\", \"{}\"]", rules.display()));
