@@ -127,11 +127,7 @@ async fn begin(
             Ok(recorder)
         }
         Err(error) => {
-            let failed = Written::Failed {
-                seal: None,
-                reason: error.to_string(),
-            };
-            store.end_recording(id, ended(failed, !essential)).await?;
+            store.end_recording(id, never_made(&error, !essential)).await?;
             Err(error.into())
         }
     }
@@ -158,6 +154,17 @@ async fn record_end(store: Store, id: RecordingId, mut watch: Watch, goes_on: bo
     }
     if let Err(error) = store.end_recording(id, ended(written, goes_on)).await {
         tracing::error!(%id, %error, "cannot record the end of a recording");
+    }
+}
+
+/// Without a byte: there is no file to look for.
+fn never_made(error: &RecordingError, went_on: bool) -> RecordingEnd {
+    let reason = error.to_string();
+    RecordingEnd {
+        at: Some(Timestamp::now()),
+        bytes: Some(0),
+        sha256: None,
+        state: RecordingState::Failed { reason, went_on },
     }
 }
 

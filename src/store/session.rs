@@ -70,7 +70,7 @@ pub struct NewRecording {
 pub struct RecordingEnd {
     /// When; `None` where nobody saw it.
     pub at: Option<Timestamp>,
-    /// Bytes of the file; `None` where that is not known.
+    /// Bytes of the file; `None` where that is not known, 0 where it could not be made.
     pub bytes: Option<u64>,
     /// Their SHA-256, in hexadecimal; `None` where that is not known.
     #[serde(default)]

@@ -410,9 +410,9 @@ impl Reader {
 const KEPT: &str =
     "SELECT session_id, channel, path, sealed_bytes, sha256, bytes FROM recordings WHERE removed_at IS NULL";
 
-/// Has every file looked at that is still kept.
+/// Has every file looked at that is still kept. One that could not be made holds nothing.
 fn recordings(live: &Connection, examine: &mut dyn Examine, verified: &mut Verified) -> Result<(), StoreError> {
-    let mut statement = live.prepare(&format!("{KEPT} ORDER BY session_id, channel"))?;
+    let mut statement = live.prepare(&format!("{KEPT} AND bytes IS NOT 0 ORDER BY session_id, channel"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         // What cannot be read was told where the tables were compared.

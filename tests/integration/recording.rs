@@ -243,6 +243,8 @@ fn a_terminal_that_cannot_be_recorded_does_not_open() {
         row.state_reason
             .is_some_and(|reason| reason.contains("cannot make the recording"))
     );
+    let verified = world.bastion.opspilot(&["verify"]);
+    assert!(verified.status.success(), "no file is missed: {verified:?}");
     assert_eq!(
         world.alice().run("echo plain").text(),
         "plain\n",
