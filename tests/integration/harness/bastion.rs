@@ -77,18 +77,19 @@ impl Bastion {
         self.dir.path().join("state/opspilot.db")
     }
 
-    /// How many file descriptors it has open.
-    pub(crate) fn open_files(&self) -> usize {
+    /// The file descriptors that it has open.
+    pub(crate) fn open_files(&self) -> Vec<usize> {
         std::fs::read_dir(format!("/proc/{}/fd", self.daemon.id()))
             .unwrap()
-            .count()
+            .map(|entry| entry.unwrap().file_name().to_str().unwrap().parse().unwrap())
+            .collect()
     }
 
     /// How many file descriptors it has open, once that has not changed for a second.
     pub(crate) fn settled_files(&self) -> usize {
         let (mut last, mut since) = (0, Instant::now());
         eventually("the file descriptors to settle", || {
-            let open = self.open_files();
+            let open = self.open_files().len();
             if open != last {
                 (last, since) = (open, Instant::now());
             }
@@ -96,11 +97,11 @@ impl Bastion {
         })
     }
 
-    /// How many file descriptors it has open, once those are at most so many.
-    pub(crate) fn files_down_to(&self, most: usize) -> usize {
+    /// Returns once it has at most so many file descriptors open.
+    pub(crate) fn files_down_to(&self, most: usize) {
         eventually("file descriptors to be closed", || {
-            Some(self.open_files()).filter(|open| *open <= most)
-        })
+            (self.open_files().len() <= most).then_some(())
+        });
     }
 
     /// Starts the daemon anew with a library before the system's, compiled from this source below tests/integration. It reads
